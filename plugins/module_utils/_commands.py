@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Running the host's own programs: never through a shell, always with a limit."""
+
+from __future__ import annotations
+
+import subprocess
+
+TIMEOUT = 120
+
+
+class Failure(Exception):
+    """Something on the host did not work; the message is a sentence for the user."""
+
+
+def run(*arguments, check=True):
+    """Run a program; return its exit status and output.
+
+    :raises Failure: with ``check``, if it cannot be started, takes too long, or exits non-zero.
+    """
+    try:
+        done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=TIMEOUT, check=False, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+    except (OSError, subprocess.TimeoutExpired) as error:
+        if check:
+            raise Failure("%s: %s" % (" ".join(arguments), error)) from error
+        return 127, ""
+    output = done.stdout.decode("utf-8", "replace").strip()
+    if check and done.returncode:
+        raise Failure("%s: exit status %d: %s" % (" ".join(arguments), done.returncode, output or "no output"))
+    return done.returncode, output
+
+
+def is_active(unit):
+    """Return whether systemd says that a unit is active."""
+    return run("systemctl", "is-active", "--quiet", unit, check=False)[0] == 0

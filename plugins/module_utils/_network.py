@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The three sections as one plan and one transaction: work out the difference; if there is none, stop; else make it, or undo it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import typing
+
+from . import _files, _managers, _policy_routing, _sysctl, _transaction
+from ._commands import Failure
+
+
+class Plan(typing.NamedTuple):
+    """All that a run would do. ``names`` are the interfaces whose own files change; ``routing`` is how ip(8) would say it."""
+
+    changes: list
+    live: list
+    variant: str
+    names: list
+    intents: typing.Optional[list]
+    policy_files: dict
+    routing: list
+    service: bool
+
+    @property
+    def empty(self):
+        return not (self.changes or self.live or self.routing or self.service)
+
+
+def run(sections, check_mode=False):
+    """Make the host what the sections say; return the module's result.
+
+    :arg sections: ``sysctl``, ``interfaces``, ``policy_routing``, each None (not touched) or as the filters give it, and ``backend``
+        and ``timeout`` (seconds to wait for the addresses of an interface that changed).
+    :raises Failure: with a sentence; what was there before is back.
+    """
+    with _transaction.alone():
+        repaired = None if check_mode else repair()
+        plan = make_plan(sections)
+        if not plan.empty and not check_mode:
+            execute(plan, sections)
+    return {
+        "changed": bool(not plan.empty or repaired),
+        "backend": plan.variant,
+        "interfaces_changed": plan.names,
+        "routing": plan.routing,
+        "diff": describe(plan),
+        "warnings": [repaired] if repaired else [],
+    }
+
+
+def make_plan(sections):
+    """Return the Plan: reads the host, changes nothing."""
+    changes, live, variant, names = [], [], "", []
+    if sections["sysctl"] is not None:
+        changes, live = _sysctl.plan(sections["sysctl"])
+    if sections["interfaces"] is not None:
+        variant = _managers.detect(sections["backend"])
+        found = plan_interfaces(sections["interfaces"], variant)
+        names = sorted({change.owner for change in found} - {_files.SHARED})
+        changes = changes + found
+    intents, policy_files, routing = None, {}, []
+    if sections["policy_routing"] is not None:
+        policy_files = _policy_routing.files(sections["policy_routing"])
+        intents = _policy_routing.parse(policy_files)
+        changes = changes + _files.changes(policy_files, _policy_routing.present())
+        routing = _policy_routing.reconcile(intents, dry_run=True).lines
+    return Plan(changes, live, variant, names, intents, policy_files, routing, _policy_routing.service_differs(policy_files))
+
+
+def plan_interfaces(section, variant):
+    """Return the Changes of the interfaces section for the variant that this host runs."""
+    wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
+              for path, file in section["files"][variant].items()}
+    present = _files.ours(_managers.FOLDERS)
+    own = {owner for _content, _mode, owner in wanted.values()} if variant != _managers.NETWORKD else ()
+    return _files.changes(dict(wanted, **_managers.adopted(own)), present)
+
+
+def execute(plan, sections):
+    """Make the changes of a plan, journal first; undo them if anything fails."""
+    # the connection that brought us may break by what we do: that must not end us half-way
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    _transaction.begin(plan.changes, plan.live, {"variant": plan.variant, "names": plan.names})
+    try:
+        around_files(plan.variant, plan.names, {change.path: change.after is not None for change in plan.changes},
+                     lambda: make(plan))
+        wait_for_addresses(plan, sections)
+        if plan.intents is not None:
+            problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
+            if problems:
+                raise Failure("; ".join(problems))
+    except (Failure, OSError) as error:
+        try:
+            undo(_transaction.unfinished())
+        except (Failure, OSError) as second:
+            raise Failure("%s. Undoing it failed too (%s); the next run will try again" % (error, second)) from error
+        raise Failure("%s. The previous configuration is back" % error) from error
+    _transaction.finish()
+
+
+def make(plan):
+    _transaction.write_files(plan.changes)
+    _sysctl.write({setting.path: setting.after for setting in plan.live})
+
+
+def around_files(variant, names, paths, change):
+    """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
+
+    :arg names: the interfaces concerned.
+    :arg paths: ``{path: whether it is there afterwards}`` of the files concerned.
+    """
+    manager = _managers.of(variant, paths) if variant else None
+    if manager:
+        manager.before(names)
+    _policy_routing.before_files([path for path, stays in paths.items() if not stays])
+    change()
+    if manager:
+        manager.after(names)
+    _policy_routing.after_files(paths)
+
+
+def wait_for_addresses(plan, sections):
+    """Return when each attached interface that changed has its addresses.
+
+    :raises Failure: after ``timeout`` seconds, naming what is missing.
+    """
+    if not plan.names:
+        return
+    expected = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in plan.names and not entry["optional"]]
+    deadline = time.monotonic() + sections["timeout"]
+    while True:
+        missing = _policy_routing.missing_addresses(expected)
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            raise Failure("after %d s: %s" % (sections["timeout"], "; ".join(missing)))
+        time.sleep(0.05)
+
+
+def repair():
+    """Undo a change that an earlier run began and did not finish; return a sentence about it, or None."""
+    journal = _transaction.unfinished()
+    if journal is None:
+        return None
+    undo(journal)
+    return "an earlier run was interrupted: what it had changed was undone before this one began"
+
+
+def undo(journal):
+    """Put back what a journal says: files, live values, and the interfaces concerned."""
+    def restore():
+        _transaction.restore_files(journal)
+        _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
+
+    around_files(journal["context"]["variant"], journal["context"]["names"],
+                 {entry["path"]: entry["copy"] is not None for entry in journal["files"]}, restore)
+    _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
+    _transaction.finish()
+
+
+def describe(plan):
+    """Return the diff of a plan as Ansible shows it: files, live values, then rules and routes as ip(8) would say them."""
+    diffs = [{"before_header": change.path, "after_header": change.path,
+              "before": (change.before or b"").decode("utf-8", "replace"), "after": (change.after or b"").decode("utf-8", "replace")}
+             for change in plan.changes]
+    if plan.live:
+        diffs.append({"before_header": "sysctl", "after_header": "sysctl",
+                      "before": "".join("%s = %s\n" % (setting.path, setting.before) for setting in plan.live),
+                      "after": "".join("%s = %s\n" % (setting.path, setting.after) for setting in plan.live)})
+    if plan.routing:
+        diffs.append({"before_header": "rules and routes", "after_header": "rules and routes",
+                      "before": "".join(line[2:] + "\n" for line in plan.routing if line.startswith("-")),
+                      "after": "".join(line[2:] + "\n" for line in plan.routing if line.startswith("+"))})
+    return diffs

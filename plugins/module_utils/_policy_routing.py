@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The policy routing section: the intents, and the program and service that keep them true without Ansible."""
+
+from __future__ import annotations
+
+import json
+import os
+import pkgutil
+
+from . import _files, reconciler
+from ._commands import Failure, is_active, run
+# what is installed must also be what a module carries with it to the host, so each part is named here
+from .reconciler import apply, cli, intents, kernel, netlink, planner, service
+
+UNIT = "gandi-policy-routing.service"
+UNIT_PATH = "/etc/systemd/system/" + UNIT
+COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
+PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
+PROGRAM = (reconciler, apply, cli, intents, kernel, netlink, planner, service)
+
+COMMAND_CONTENT = """\
+#!/usr/bin/python3 -I
+%simport sys
+
+sys.path.insert(0, "%s")
+from reconciler.cli import main
+
+sys.exit(main())
+""" % (_files.HEADER_LINE % _files.SHARED, os.path.dirname(PROGRAM_FOLDER))
+
+# Before the network comes up, so that it hears of everything; it needs nothing but the kernel and its own files.
+UNIT_CONTENT = """\
+%s[Unit]
+Description=Policy routing of several network interfaces (gandi.hosting)
+DefaultDependencies=no
+After=local-fs.target systemd-sysctl.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+ExecStart=%s service
+Restart=always
+RestartSec=1
+RuntimeDirectory=gandi-hosting
+RuntimeDirectoryPreserve=yes
+CapabilityBoundingSet=CAP_NET_ADMIN
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+""" % (_files.HEADER_LINE % _files.SHARED, COMMAND_PATH)
+
+
+def allocate(wanted, present):
+    """Return ``wanted`` with a table in each: the one fixed by the user, else the one that it has had, else a free one.
+
+    :arg wanted: interfaces of the section, with ``name``, ``mac`` and ``table`` (0: not fixed).
+    :arg present: ``[Intent]``: those installed. A table belongs to a MAC, or to a name where no MAC is said.
+    :raises Failure: all tables are taken.
+    """
+    kept = {intent.mac or intent.name: intent.table for intent in present}
+    result, taken = [], {entry["table"] for entry in wanted} | set(kept.values())
+    for entry in wanted:
+        table = entry["table"] or kept.get(entry["mac"] or entry["name"]) or kept.get(entry["name"])
+        if not table or table in [other["table"] for other in result]:
+            table = next((number for number in reconciler.TABLES if number not in taken), None)
+            if table is None:
+                raise Failure("policy_routing: no free routing table between %d and %d"
+                              % (reconciler.TABLES[0], reconciler.TABLES[-1]))
+        taken.add(table)
+        result.append(dict(entry, table=table))
+    return result
+
+
+def files(section):
+    """Return ``{path: (content, mode, owner)}`` of all that the section leaves on the host: nothing for no interface."""
+    present, _problems = intents.read()
+    entries = allocate(section["interfaces"], present)
+    if not entries:
+        return {}
+    wanted = {
+        COMMAND_PATH: (COMMAND_CONTENT.encode(), 0o755, _files.SHARED),
+        UNIT_PATH: (UNIT_CONTENT.encode(), 0o644, _files.SHARED),
+    }
+    for part in PROGRAM:
+        name = os.path.basename(part.__file__)
+        wanted[os.path.join(PROGRAM_FOLDER, name)] = (pkgutil.get_data(reconciler.__name__, name), 0o644, _files.SHARED)
+    for entry in entries:
+        content = {key: value for key, value in entry.items() if value}
+        text = json.dumps(dict(content, comment="gandi.hosting: written by Ansible, changes are overwritten"), indent=1, sort_keys=True)
+        wanted["%s/%s.json" % (reconciler.INTENTS_DIR, entry["name"])] = ((text + "\n").encode(), 0o644, entry["name"])
+    return wanted
+
+
+def present():
+    """Return ``{path: owner}`` of what the section has left on the host."""
+    found = {path: _files.SHARED for path in (COMMAND_PATH, UNIT_PATH) if os.path.exists(path)}
+    for folder in (PROGRAM_FOLDER, reconciler.INTENTS_DIR):
+        if os.path.isdir(folder):
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                if os.path.isfile(path):
+                    found[path] = name[:-len(".json")] if name.endswith(".json") else _files.SHARED
+    return found
+
+
+def parse(wanted):
+    """Return the Intents among the wanted files."""
+    return [intents.parse(content.decode(), path) for path, (content, _mode, _owner) in wanted.items()
+            if path.startswith(reconciler.INTENTS_DIR + "/")]
+
+
+def service_differs(wanted):
+    """Return whether the service is not in the state that it should be in: running, or not there."""
+    return bool(wanted) and not is_active(UNIT)
+
+
+def before_files(removed):
+    """Stop the service while its unit is still there. ``removed``: the paths that are about to go."""
+    if UNIT_PATH in removed:
+        run("systemctl", "disable", "--now", UNIT, check=False)
+
+
+def after_files(paths):
+    """Start, restart or leave the service, whichever the changed ``paths`` ask for."""
+    if UNIT_PATH in paths:
+        run("systemctl", "daemon-reload")
+    if not os.path.exists(UNIT_PATH):
+        return
+    if not os.path.islink("/etc/systemd/system/multi-user.target.wants/" + UNIT):
+        run("systemctl", "enable", UNIT)
+    program = any(path in (UNIT_PATH, COMMAND_PATH) or path.startswith(PROGRAM_FOLDER) for path in paths)
+    if program or not is_active(UNIT):
+        run("systemctl", "restart", UNIT)
+
+
+def reconcile(wanted_intents, dry_run):
+    """Return ``(lines, problems)`` of one pass of the reconciler for the given intents."""
+    with netlink.Netlink() as connection:
+        if dry_run:
+            return apply.reconcile(connection, wanted_intents, dry_run=True)
+        with apply.alone():
+            return apply.reconcile(connection, wanted_intents)
+
+
+def missing_addresses(expected):
+    """Return a sentence for each address that an attached interface should have and has not, or not yet.
+
+    :arg expected: interfaces of the interfaces section, with ``name``, ``mac``, ``addresses`` and ``dhcp4``.
+    """
+    with netlink.Netlink() as connection:
+        links = kernel.read_links(connection)
+        addresses = kernel.read_addresses(connection)
+    sentences = []
+    for entry in expected:
+        intent = intents.Intent(entry["name"], entry["mac"], 0, ())
+        for index in intents.match([intent], links):
+            have = {address.address for address in addresses if address.index == index and not address.tentative}
+            static = {kernel.pack(address.split("/")[0]) for address in entry["addresses"]}
+            sentences += ["%s: the address %s is not there" % (links[index].name, kernel.text(address))
+                          for address in sorted(static - have)]
+            if entry["dhcp4"] and not any(len(address) == 4 for address in have - static):
+                sentences.append("%s: DHCP gave no IPv4 address" % links[index].name)
+    return sentences

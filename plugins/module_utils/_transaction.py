@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A change to the network as one transaction: everything needed to undo it is on disk before the first thing is done.
+
+The journal is a folder with a copy of each file that is about to change, and ``journal.json``, written last and removed first:
+while it is there, the change is neither finished nor undone. Whoever finds it (the run that failed, or the next one after a
+crash) restores what it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+
+from . import _files
+from ._commands import Failure
+
+FOLDER = "/var/lib/gandi-hosting/transaction"
+JOURNAL = FOLDER + "/journal.json"
+LOCK = "/run/gandi-hosting/network.lock"
+
+
+@contextlib.contextmanager
+def alone():
+    """Hold this host's lock for changes to the network.
+
+    :raises Failure: another run holds it.
+    """
+    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
+    with open(LOCK, "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure("another run is changing the network of this host; expected to be alone") from None
+        yield
+
+
+def begin(changes, live, context):
+    """Write the journal of a change that is about to be made.
+
+    :arg changes: the file Changes.
+    :arg live: the sysctl Settings.
+    :arg context: plain values that whoever undoes the change needs, such as the interfaces that it concerns.
+    """
+    _forget()
+    _files.make_folder(FOLDER)
+    files = []
+    for number, change in enumerate(changes):
+        entry = {"path": change.path, "copy": None}
+        if change.before is not None:
+            entry["copy"] = "%s/%d" % (FOLDER, number)
+            entry["mode"] = os.stat(change.path).st_mode & 0o7777
+            _files.write(entry["copy"], change.before, 0o600)
+        files.append(entry)
+    journal = {"files": files, "sysctl": {setting.path: setting.before for setting in live}, "context": context}
+    _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
+
+
+def unfinished():
+    """Return the journal of a change that was begun and neither finished nor undone, or None."""
+    content = _files.read(JOURNAL)
+    return json.loads(content) if content else None
+
+
+def write_files(changes):
+    for change in changes:
+        if change.after is None:
+            _files.remove(change.path)
+        else:
+            _files.write(change.path, change.after, change.mode)
+
+
+def restore_files(journal):
+    """Give every file of a journal the content and mode that it had, or remove it where there was none."""
+    for entry in journal["files"]:
+        if entry["copy"] is None:
+            _files.remove(entry["path"])
+        else:
+            _files.write(entry["path"], _files.read(entry["copy"]), entry["mode"])
+
+
+def finish():
+    """Forget the journal: the change stands, or is undone."""
+    _files.remove(JOURNAL)
+    _forget()
+
+
+def _forget():
+    if os.path.isdir(FOLDER):
+        shutil.rmtree(FOLDER)
+        _files.sync_folder(os.path.dirname(FOLDER))

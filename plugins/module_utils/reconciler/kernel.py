@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the kernel has, as plain values, and how a rule or a route of ours is written to it.
+
+Addresses are packed bytes (4 or 16), because the kernel speaks them and hundreds must cost little; `text` prints them.
+"""
+
+import socket
+import struct
+import typing
+
+from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL
+from . import netlink as nl
+
+RTMSG = struct.Struct("=BBBBBBBBL")         # struct rtmsg, and struct fib_rule_hdr, which has the same shape
+IFINFOMSG = struct.Struct("=BxHlLL")
+IFADDRMSG = struct.Struct("=BBBBl")
+NDMSG = struct.Struct("=BxxxlHBB")
+RTNEXTHOP = struct.Struct("=HBBl")
+
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 18, 1
+IFF_UP = 0x1
+IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
+IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x08, 0x40, 0x200
+NDA_DST = 1
+NTF_ROUTER = 0x80
+NUD_INCOMPLETE, NUD_FAILED = 0x01, 0x20
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 4, 5, 6, 9, 15
+RTM_F_CLONED = 0x200
+RTNH_F_ONLINK = 0x4
+RTN_UNICAST = 1
+SCOPE_UNIVERSE, SCOPE_SITE, SCOPE_LINK = 0, 200, 253
+FRA_SRC, FRA_PRIORITY, FRA_SUPPRESS, FRA_TABLE, FRA_PROTOCOL = 2, 6, 14, 15, 21
+FRA_ACT_TO_TABLE = 1
+NO_SUPPRESS = 0xFFFFFFFF
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
+IPV6_METRIC = 1024                          # what the kernel itself gives (IP6_RT_PRIO_USER), said to compare equal
+
+
+class Prefix(typing.NamedTuple):
+    """An IP prefix: ``address`` packed, ``length`` in bits."""
+
+    address: bytes
+    length: int
+
+    @property
+    def family(self):
+        return family_of(self.address)
+
+    def __str__(self):
+        if not self.length:
+            return "default"
+        suffix = "" if self.length == 8 * len(self.address) else "/%d" % self.length
+        return text(self.address) + suffix
+
+    def network(self):
+        """Return the prefix with the host bits cleared."""
+        bits = 8 * len(self.address)
+        shift = bits - self.length
+        number = int.from_bytes(self.address, "big") >> shift << shift
+        return Prefix(number.to_bytes(len(self.address), "big"), self.length)
+
+    def __contains__(self, address):
+        return len(address) == len(self.address) and Prefix(address, self.length).network() == self.network()
+
+
+class Link(typing.NamedTuple):
+    index: int
+    name: str
+    mac: str
+    up: bool
+    kind: str           # "" for hardware; "veth", "vlan", "bridge", ...
+
+
+class Address(typing.NamedTuple):
+    """A usable address. ``subnet`` is what it makes reachable on the link, None for nothing (a /32, noprefixroute)."""
+
+    index: int
+    address: bytes
+    subnet: typing.Optional[Prefix]
+    tentative: bool = False
+
+
+class Rule(typing.NamedTuple):
+    """A routing policy rule with our mark; ``suppress`` is None where the rule does not suppress."""
+
+    family: int
+    priority: int
+    source: typing.Optional[Prefix]
+    table: int
+    suppress: typing.Optional[int] = None
+    other: tuple = ()   # attributes that no rule of ours has: a rule that has some is not the one that we want
+
+    def __str__(self):
+        return "%d: from %s lookup %s%s" % (
+            self.priority, self.source or "all", "main" if self.table == MAIN_TABLE else self.table,
+            "" if self.suppress is None else " suppress_prefixlength %d" % self.suppress)
+
+
+class Route(typing.NamedTuple):
+    """A route with our mark; ``gateway`` is None for a destination on the link."""
+
+    table: int
+    destination: Prefix
+    gateway: typing.Optional[bytes]
+    index: int
+    metric: int
+    type: int = RTN_UNICAST
+
+    @property
+    def family(self):
+        return self.destination.family
+
+    @property
+    def key(self):
+        """What the kernel tells routes of one table apart by: a second one with the same key replaces the first."""
+        return self.table, self.destination, self.metric
+
+
+class State(typing.NamedTuple):
+    """What the planner needs to know of the kernel; rules and routes are those with our mark, each with its wire form."""
+
+    links: dict         # {index: Link}
+    addresses: list     # [Address], of every link
+    on_link: dict       # {index: {Prefix}}: what main reaches without a gateway through a managed link
+    gateways: dict      # {(index, family): packed}: learned, not configured
+    rules: dict         # {Rule: bytes}
+    routes: dict        # {Route: bytes}
+
+
+def family_of(address):
+    return socket.AF_INET if len(address) == 4 else socket.AF_INET6
+
+
+def text(address):
+    """Return a packed address as people write it."""
+    return socket.inet_ntop(family_of(address), address)
+
+
+def pack(address):
+    """Return an address as packed bytes.
+
+    :raises OSError: ``address`` is not an IPv4 or IPv6 address.
+    """
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def read_links(netlink):
+    """Return ``{index: Link}``."""
+    links = {}
+    for body in netlink.dump(nl.RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0)):
+        _family, _type, index, flags, _change = IFINFOMSG.unpack_from(body)
+        found = nl.attributes(body[IFINFOMSG.size:])
+        kind = nl.attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
+        links[index] = Link(index, _name(found[IFLA_IFNAME]), ":".join("%02x" % octet for octet in found.get(IFLA_ADDRESS, b"")),
+                            bool(flags & IFF_UP), _name(kind))
+    return links
+
+
+def read_addresses(netlink):
+    """Return the global addresses of all links. One that failed duplicate address detection is not usable (RFC 4862)."""
+    addresses = []
+    for body in netlink.dump(nl.RTM_GETADDR, IFADDRMSG.pack(0, 0, 0, 0, 0)):
+        _family, length, flags, scope, index = IFADDRMSG.unpack_from(body)
+        found = nl.attributes(body[IFADDRMSG.size:])
+        if IFA_FLAGS in found:
+            flags = nl.U32.unpack(found[IFA_FLAGS])[0]
+        if scope not in (SCOPE_UNIVERSE, SCOPE_SITE) or flags & IFA_F_DADFAILED:
+            continue
+        # with a peer (point-to-point), IFA_LOCAL is ours and IFA_ADDRESS the peer's prefix
+        peer = found.get(IFA_ADDRESS)
+        own = found.get(IFA_LOCAL, peer)
+        alone = (length == 8 * len(own) and peer == own) or flags & IFA_F_NOPREFIXROUTE
+        addresses.append(Address(index, own, None if alone else Prefix(peer, length).network(), bool(flags & IFA_F_TENTATIVE)))
+    return addresses
+
+
+def read_state(netlink, links, managed):
+    """Return the State; routes of main are read for the links in ``managed`` alone (main may be a full BGP table)."""
+    on_link, defaults = {}, {}
+    for index in managed:
+        for family in FAMILIES:
+            _read_main(netlink, family, index, on_link.setdefault(index, set()), defaults)
+    gateways = _read_router_neighbours(netlink, managed)
+    gateways.update({key: gateway for key, (_metric, gateway) in defaults.items()})
+    for family in FAMILIES:
+        for index, gateway, _metric in _defaults(netlink, family, GATEWAYS_TABLE):
+            gateways[index, family] = gateway
+    rules, routes = {}, {}
+    for family in FAMILIES:
+        rules.update(_read_rules(netlink, family))
+        routes.update(_read_routes(netlink, family))
+    return State(links, read_addresses(netlink), on_link, gateways, rules, routes)
+
+
+def dump_routes(netlink, family, table, index=0, protocol=0):
+    """Yield ``(header, attributes, body)`` of routes; the kernel filters where it can (5.x and later), we filter anyway."""
+    request = RTMSG.pack(family, 0, 0, 0, 0, protocol, 0, 0, 0)
+    if table:
+        request += nl.attribute(RTA_TABLE, nl.U32.pack(table))
+    if index:
+        request += nl.attribute(RTA_OIF, nl.U32.pack(index))
+    for body in netlink.dump(nl.RTM_GETROUTE, request):
+        header = RTMSG.unpack_from(body)
+        found = nl.attributes(body[RTMSG.size:])
+        in_table = nl.U32.unpack(found[RTA_TABLE])[0] if RTA_TABLE in found else header[4]
+        if header[8] & RTM_F_CLONED or (table and in_table != table) or (protocol and header[5] != protocol):
+            continue
+        yield header, found, body
+
+
+def next_hops(found):
+    """Yield ``(index, gateway or None)`` of a route, be it a single or a multipath one."""
+    if RTA_MULTIPATH not in found:
+        yield nl.U32.unpack(found[RTA_OIF])[0] if RTA_OIF in found else 0, found.get(RTA_GATEWAY)
+        return
+    data = found[RTA_MULTIPATH]
+    while len(data) >= RTNEXTHOP.size:
+        size, _flags, _hops, index = RTNEXTHOP.unpack_from(data)
+        if size < RTNEXTHOP.size:
+            break
+        yield index, nl.attributes(data[RTNEXTHOP.size:size]).get(RTA_GATEWAY)
+        data = data[size + (-size % 4):]
+
+
+def metric_of(found):
+    return nl.U32.unpack(found[RTA_PRIORITY])[0] if RTA_PRIORITY in found else 0
+
+
+def _read_main(netlink, family, index, on_link, defaults):
+    for header, found, _body in dump_routes(netlink, family, MAIN_TABLE, index):
+        if header[7] != RTN_UNICAST:
+            continue
+        for hop, gateway in next_hops(found):
+            if hop != index:
+                continue
+            if gateway is None and header[1] and not _is_link_local(found[RTA_DST]):
+                on_link.add(Prefix(found[RTA_DST], header[1]))
+            elif gateway is not None and not header[1]:
+                defaults[index, family] = min(defaults.get((index, family), (1 << 32, b"")), (metric_of(found), gateway))
+
+
+def _defaults(netlink, family, table):
+    for header, found, _body in dump_routes(netlink, family, table):
+        if header[1] == 0 and header[7] == RTN_UNICAST:
+            for index, gateway in next_hops(found):
+                if gateway is not None:
+                    yield index, gateway, metric_of(found)
+
+
+def _read_router_neighbours(netlink, managed):
+    """Return the IPv6 routers that the links hear of.
+
+    With accept_ra_defrtr=0 (a secondary must not bring a default route) the kernel keeps no route of a router advertisement,
+    but it does enter its sender as a neighbour with the router flag (net/ipv6/ndisc.c, ndisc_router_discovery).
+    """
+    gateways = {}
+    for body in netlink.dump(nl.RTM_GETNEIGH, NDMSG.pack(socket.AF_INET6, 0, 0, 0, 0)):
+        _family, index, state, flags, _type = NDMSG.unpack_from(body)
+        if flags & NTF_ROUTER and index in managed and not state & (NUD_INCOMPLETE | NUD_FAILED):
+            address = nl.attributes(body[NDMSG.size:]).get(NDA_DST, b"")
+            if _is_link_local(address):
+                key = index, socket.AF_INET6
+                gateways[key] = min(address, gateways.get(key, address))
+    return gateways
+
+
+def _read_rules(netlink, family):
+    known = {FRA_SRC, FRA_PRIORITY, FRA_SUPPRESS, FRA_TABLE, FRA_PROTOCOL}
+    for body in netlink.dump(nl.RTM_GETRULE, RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+        _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = RTMSG.unpack_from(body)
+        found = nl.attributes(body[RTMSG.size:])
+        if found.get(FRA_PROTOCOL) != nl.U8.pack(PROTOCOL):
+            continue
+        suppress = nl.U32.unpack(found[FRA_SUPPRESS])[0] if FRA_SUPPRESS in found else NO_SUPPRESS
+        other = tuple(sorted((kind, value) for kind, value in found.items() if kind not in known))
+        if dst_len or tos or flags or action != FRA_ACT_TO_TABLE:
+            other += ((0, body[:RTMSG.size]),)
+        yield Rule(family, nl.U32.unpack(found[FRA_PRIORITY])[0] if FRA_PRIORITY in found else 0,
+                   Prefix(found[FRA_SRC], src_len) if src_len else None,
+                   nl.U32.unpack(found[FRA_TABLE])[0] if FRA_TABLE in found else table,
+                   None if suppress == NO_SUPPRESS else suppress, other), body
+
+
+def _read_routes(netlink, family):
+    zero = b"\0" * (4 if family == socket.AF_INET else 16)
+    for header, found, body in dump_routes(netlink, family, 0, protocol=PROTOCOL):
+        table = nl.U32.unpack(found[RTA_TABLE])[0] if RTA_TABLE in found else header[4]
+        hops = list(next_hops(found))
+        yield Route(table, Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1], hops[0][0],
+                    metric_of(found), header[7] if len(hops) == 1 else 0), body
+
+
+def encode_rule(rule):
+    body = RTMSG.pack(rule.family, 0, rule.source.length if rule.source else 0, 0, 0, 0, 0, FRA_ACT_TO_TABLE, 0)
+    if rule.source:
+        body += nl.attribute(FRA_SRC, rule.source.address)
+    body += nl.attribute(FRA_PRIORITY, nl.U32.pack(rule.priority)) + nl.attribute(FRA_TABLE, nl.U32.pack(rule.table))
+    if rule.suppress is not None:
+        body += nl.attribute(FRA_SUPPRESS, nl.U32.pack(rule.suppress))
+    return body + nl.attribute(FRA_PROTOCOL, nl.U8.pack(PROTOCOL))
+
+
+def encode_route(route):
+    """Return a route's wire form. A gateway is said to be on the link, so that no order of routes can refuse it."""
+    scope = SCOPE_UNIVERSE if route.gateway or route.family == socket.AF_INET6 else SCOPE_LINK
+    flags = RTNH_F_ONLINK if route.gateway else 0
+    body = RTMSG.pack(route.family, route.destination.length, 0, 0, 0, PROTOCOL, scope, route.type, flags)
+    if route.destination.length:
+        body += nl.attribute(RTA_DST, route.destination.address)
+    if route.gateway:
+        body += nl.attribute(RTA_GATEWAY, route.gateway)
+    if route.metric:
+        body += nl.attribute(RTA_PRIORITY, nl.U32.pack(route.metric))
+    return body + nl.attribute(RTA_OIF, nl.U32.pack(route.index)) + nl.attribute(RTA_TABLE, nl.U32.pack(route.table))
+
+
+def _is_link_local(address):
+    return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
+
+
+def _name(data):
+    return data.rstrip(b"\0").decode("utf-8", "surrogateescape")

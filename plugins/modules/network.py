@@ -1,0 +1,198 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: network
+short_description: Several network interfaces, their sysctls and their policy routing, as one transaction
+version_added: 0.1.0
+description:
+  - Makes the sysctls, the network manager's files and the policy routing of a host what they are said to be, in one call.
+  - Works out the difference first. If there is none, nothing is written, restarted or sent.
+  - Otherwise everything needed to undo the change is written first, then every file, and only the interfaces whose own files
+    changed are configured again. If that fails, or an interface does not get its addresses, what was there before is put back.
+  - The sections come from the filters of the same names, which also check O(interfaces) on the controller, before
+    anything is sent. A section that is not given is not touched.
+requirements:
+  - Python 3.9 or newer, iproute2 and systemd on the host
+  - systemd-networkd, or ifupdown with isc-dhcp-client or dhcpcd-base, on the host
+options:
+  sysctl:
+    description:
+      - The result of P(gandi.hosting.sysctl#filter). Keys are written with C(/), values are integers; a key may be a glob.
+      - An empty mapping removes our file and gives every value back that was there before.
+    type: dict
+  interfaces:
+    description:
+      - The result of P(gandi.hosting.interfaces#filter).
+      - Files of ours that are not in it are removed.
+    type: dict
+    suboptions:
+      files:
+        description: For each variant of a network manager, the content of each file.
+        type: dict
+        required: true
+      interfaces:
+        description: What an interface that changed must have before the change counts as made.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: The interface's name.
+            type: str
+            required: true
+          mac:
+            description: Its MAC address, if that is what it is known by.
+            type: str
+            default: ''
+          addresses:
+            description: Its static addresses with prefix length.
+            type: list
+            elements: str
+            default: []
+          dhcp4:
+            description: Whether it gets an IPv4 address by DHCP.
+            type: bool
+            default: false
+          optional:
+            description: Whether nothing waits for its addresses.
+            type: bool
+            default: false
+  policy_routing:
+    description:
+      - The result of P(gandi.hosting.policy_routing#filter).
+      - An empty list of interfaces removes the service, and every rule and route of ours.
+    type: dict
+    suboptions:
+      interfaces:
+        description: The interfaces whose own traffic leaves through them.
+        type: list
+        elements: dict
+        required: true
+        suboptions:
+          name:
+            description: The interface's name.
+            type: str
+            required: true
+          mac:
+            description: Its MAC address, if that is what it is known by.
+            type: str
+            default: ''
+          table:
+            description: The number of its routing table; V(0) for a free one, which it keeps.
+            type: int
+            default: 0
+          gateway4:
+            description: Its IPv4 gateway, where it is not to be learned from DHCP.
+            type: str
+            default: ''
+          gateway6:
+            description: Its IPv6 gateway, where it is not to be learned from router advertisements.
+            type: str
+            default: ''
+  backend:
+    description:
+      - The network manager that the files are for.
+      - V(auto) is systemd-networkd where it is active, else ifupdown.
+    type: str
+    choices: [auto, networkd, ifupdown]
+    default: auto
+  timeout:
+    description: How many seconds an interface that changed may take to get its addresses.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: Rules and routes are those that follow from the addresses that are there when the module starts.
+  idempotent:
+    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+author:
+  - The gandi.hosting authors (@gandi-hosting)
+"""
+
+EXAMPLES = r"""
+- name: Two interfaces, each answering through itself
+  gandi.hosting.network:
+    sysctl: "{{ interfaces | gandi.hosting.sysctl }}"
+    interfaces: "{{ interfaces | gandi.hosting.interfaces }}"
+    policy_routing: "{{ interfaces | gandi.hosting.policy_routing }}"
+  vars:
+    interfaces:
+      - name: eth0
+        primary: true
+      - name: eth1
+        policy_routing: true
+
+- name: Take everything of ours away again
+  gandi.hosting.network:
+    sysctl: {}
+    interfaces: "{{ [] | gandi.hosting.interfaces }}"
+    policy_routing: {interfaces: []}
+"""
+
+RETURN = r"""
+backend:
+  description: The variant of the network manager's files that the host took; empty without the section.
+  type: str
+  returned: success
+  sample: ifupdown-dhcpcd
+interfaces_changed:
+  description: The interfaces that were configured again.
+  type: list
+  elements: str
+  returned: success
+  sample: [eth1]
+routing:
+  description: The rules and routes that were added (C(+)) and deleted (C(-)).
+  type: list
+  elements: str
+  returned: success
+  sample: ["+ ip -4 rule 26540: from 198.51.100.10 lookup 26521"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
+from ansible_collections.gandi.hosting.plugins.module_utils._network import run
+
+IDENTITY = {"name": {"type": "str", "required": True}, "mac": {"type": "str", "default": ""}}
+ARGUMENTS = {
+    "sysctl": {"type": "dict"},
+    "interfaces": {"type": "dict", "options": {
+        "files": {"type": "dict", "required": True},
+        "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
+            IDENTITY, addresses={"type": "list", "elements": "str", "default": []},
+            dhcp4={"type": "bool", "default": False}, optional={"type": "bool", "default": False})},
+    }},
+    "policy_routing": {"type": "dict", "options": {
+        "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
+            IDENTITY, table={"type": "int", "default": 0},
+            gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""})},
+    }},
+    "backend": {"type": "str", "choices": ["auto", "networkd", "ifupdown"], "default": "auto"},
+    "timeout": {"type": "int", "default": 30},
+}
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = run(module.params, module.check_mode)
+    except Failure as failure:
+        module.fail_json(msg=str(failure))
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if not module._diff:
+        del result["diff"]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
