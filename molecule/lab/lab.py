@@ -1,0 +1,156 @@
+"""The lab as a whole: what `bin/lab` and the tests call. Each change is recorded before it is made."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from . import capture, images, layout, machine, provider, repository, state
+from .capture import Trip
+from .process import LabError, in_netns, say
+from .state import Machine, State
+
+
+def parse_spec(spec: str) -> tuple[str, str, str]:
+    """NAME=FLAVOUR:BACKEND, as on the command line."""
+    name, equals, kind = spec.partition("=")
+    flavour, colon, backend = kind.partition(":")
+    if not (name and equals and flavour and colon and backend):
+        raise LabError(f"{spec!r}: expected NAME=FLAVOUR:BACKEND, for example vm1=debian12:networkd")
+    return name, flavour, backend
+
+
+@dataclass
+class Lab:
+    """The machines and the provider that exist now."""
+
+    state: State
+
+    @classmethod
+    def load(cls) -> Lab:
+        """The lab that exists."""
+        return cls(state.load())
+
+    @classmethod
+    def create(cls, specs: list[str], per_port: bool = False) -> Lab:
+        """Make the lab if there is none, and add machines to it; returns when all answer SSH."""
+        parsed = [parse_spec(spec) for spec in specs]
+        with state.lock():
+            fresh = not state.exists()
+            lab = cls(State(per_port=per_port) if fresh else state.load())
+            added = [lab._record(*one) for one in parsed]
+            images.ensure(sorted({one.flavour for one in added}))
+            if fresh:
+                lab._make_provider()
+            lab.state.per_port |= per_port
+            lab.state.save()
+            provider.refresh(lab.state)
+            machine.prepare(lab.state)
+            # Not in threads: they share the file of known hosts, and it takes a tenth of a second.
+            for one in added:
+                machine.create(one)
+            lab._boot(added)
+        return lab
+
+    def _record(self, name: str, flavour: str, backend: str) -> Machine:
+        added = self.state.new_machine(name, flavour, backend)
+        self.state.new_nic(added, "eth0", None, None)
+        return added
+
+    def _make_provider(self) -> None:
+        if provider.namespaces():
+            raise LabError("there are remains of another lab: bin/lab destroy removes them")
+        say("making the provider")
+        self.state.save()
+        provider.create(self.state)
+        repository.create(provider.WEB_ROOT)
+
+    def _boot(self, machines: list[Machine]) -> None:
+        """Start machines and wait for all of them."""
+        for one in machines:
+            machine.start(one)
+        if machines:
+            with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+                list(pool.map(machine.wait, machines))
+
+    def attach(self, name: str, interface: str, segment: str | None = None, mac: str | None = None) -> state.Nic:
+        """Hot-plug an interface."""
+        with state.lock():
+            self.state = state.load()
+            one = self.state.machine(name)
+            nic = self.state.new_nic(one, interface, segment, mac)
+            self.state.save()
+            provider.refresh(self.state)
+            provider.plug(one, nic)
+        return nic
+
+    def detach(self, name: str, interface: str) -> None:
+        """Hot-unplug an interface."""
+        with state.lock():
+            self.state = state.load()
+            one = self.state.machine(name)
+            nic = one.nic(interface)
+            provider.unplug(one, interface)
+            one.nics.remove(nic)
+            self.state.save()
+            provider.refresh(self.state)
+
+    def reboot(self, names: list[str], hard: bool = False) -> None:
+        """Reboot machines at once; one that has shut itself down is started again.
+
+        The namespace is made anew, so nothing of rules, routes and sysctls survives that would not
+        survive on a real machine, and the interfaces come back in the order of their attachment.
+        """
+        with state.lock():
+            self.state = state.load()
+            machines = [self.state.machine(name) for name in names]
+            with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
+                list(pool.map(lambda one: machine.stop(one, hard), machines))
+            self._boot(machines)
+
+    def trace(self, source: str, name: str, count: int = 3, interval: float = 0.2) -> list[Trip]:
+        """Ping every global address of a machine and tell which way requests and replies went."""
+        one = self.state.machine(name)
+        return capture.trace(self.state, source, machine.addresses(one), count, interval)
+
+    def resolve(self, target: str, ipv6: bool = False) -> str:
+        """An address as it is; VM:IF as that interface's address."""
+        name, colon, interface = target.partition(":")
+        if not colon or name not in self.state.machines:
+            return target
+        nic = self.state.machine(name).nic(interface)
+        return nic.ipv6 if ipv6 else nic.ipv4
+
+    def ping(self, source: str, target: str, count: int = 3, interval: float = 0.2, ipv6: bool = False) -> Trip:
+        """Ping an address, or VM:IF, and tell which way requests and replies went."""
+        address = self.resolve(target, ipv6)
+        interface = target.partition(":")[2] if address != target else ""
+        return capture.trace(self.state, source, [(interface, address)], count, interval)[0]
+
+    def run(self, source: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the client's, a neighbour's or the provider's namespace."""
+        return subprocess.run(
+            in_netns(layout.netns(source), *command), capture_output=True, text=True, check=False
+        )  # fmt: skip
+
+    def exec(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a machine, out of band."""
+        argv = machine.exec_command(self.state.machine(name), *command)
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    def ssh(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a machine over SSH to eth0."""
+        argv = machine.ssh_command(self.state.machine(name), *command)
+        return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    @staticmethod
+    def destroy() -> None:
+        """Remove everything; what was never made or is gone already is no error."""
+        with state.lock():
+            values = state.load().sysctls if state.exists() else {}
+            machine.destroy()
+            provider.destroy()
+            machine.restore_sysctls(values)
+            shutil.rmtree(state.DIRECTORY, ignore_errors=True)

@@ -1,0 +1,138 @@
+"""A signed apt repository with stand-ins for the agent's packages, made anew with each lab.
+
+The packages have the real ones' names, versions, relations and configuration file, and none of their
+code: the real agent's udev rules act on memory and processors, and in a privileged container those are
+the real machine's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import state
+from .process import run
+
+KEY_ARMORED = state.DIRECTORY / "repository.asc"
+KEY_BINARY = state.DIRECTORY / "repository.gpg"
+
+# suite -> (package, version); `unsigned` and `wrongkey` are what a role must refuse.
+SUITES = {
+    "old": ("gandi-hosting-vm", "2651"),
+    "current": ("gandi-hosting-vm", "2652"),
+    "successor": ("gandi-hosting-vm2", "2.43"),
+    "unsigned": ("gandi-hosting-vm", "2652"),
+    "wrongkey": ("gandi-hosting-vm", "2652"),
+}
+
+_DEFAULTS = """\
+# Settings of the agent (a stand-in of the lab), read by its programs as a shell file.
+# Interfaces that the agent leaves alone.
+CONFIG_NODHCP="eth0"
+CONFIG_SYSCTL=1
+CONFIG_NETWORK=1
+CONFIG_HOSTNAME=1
+CONFIG_NAMESERVER=1
+GANDI_HOOK_DIR=/etc/gandi/hooks/
+"""
+
+
+@dataclass(frozen=True)
+class _Signer:
+    home: Path
+    key: str
+
+
+def create(root: Path) -> None:
+    """Build packages, indexes and signatures below root; the keys are thrown away but for the public one."""
+    architecture = run("dpkg", "--print-architecture").strip()
+    with tempfile.TemporaryDirectory(prefix="gandi-lab-gpg-") as folder:
+        right, wrong = _new_signer(Path(folder, "right")), _new_signer(Path(folder, "wrong"))
+        try:
+            for suite, (package, version) in SUITES.items():
+                pool = root / "pool" / suite
+                pool.mkdir(parents=True, exist_ok=True)
+                _build_package(pool, package, version)
+                _write_suite(root, suite, architecture)
+                if suite != "unsigned":
+                    _sign(root / "dists" / suite, wrong if suite == "wrongkey" else right)
+            KEY_ARMORED.write_text(_gpg(right, "--armor", "--export", right.key), encoding="utf-8")
+            _gpg(right, "--yes", "--output", str(KEY_BINARY), "--export", right.key)
+            shutil.copy(KEY_ARMORED, root / "key.asc")
+            shutil.copy(KEY_BINARY, root / "key.gpg")
+        finally:
+            for signer in (right, wrong):
+                run("gpgconf", "--homedir", str(signer.home), "--kill", "all", check=False)
+
+
+def control(package: str, version: str) -> str:
+    """The control file, with the relations that the real package has."""
+    lines = [
+        f"Package: {package}",
+        f"Version: {version}",
+        "Architecture: all",
+        "Maintainer: gandi.hosting lab <lab@lab.example>",
+        "Section: admin",
+        "Priority: optional",
+        "Description: stand-in for the Gandi hosting agent",
+    ]
+    if package != "gandi-hosting-vm":
+        lines[3:3] = [f"{relation}: gandi-hosting-vm" for relation in ("Provides", "Replaces", "Conflicts")]
+    return "\n".join(lines) + "\n"
+
+
+def _build_package(pool: Path, package: str, version: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="gandi-lab-deb-") as folder:
+        tree = Path(folder)
+        files = {
+            "DEBIAN/control": control(package, version),
+            "DEBIAN/conffiles": "/etc/default/gandi\n",
+            "etc/default/gandi": _DEFAULTS,
+        }
+        tree.chmod(0o755)
+        for name, text in files.items():
+            path = tree / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(pool))
+
+
+def _write_suite(root: Path, suite: str, architecture: str) -> None:
+    """Packages and Release, as apt wants them, for one suite with one component."""
+    index = root / "dists" / suite / "main" / f"binary-{architecture}"
+    index.mkdir(parents=True, exist_ok=True)
+    here = f"cd {root} && apt-ftparchive"
+    (index / "Packages").write_text(run("sh", "-c", f"{here} packages pool/{suite}"), encoding="utf-8")
+    settings = {
+        "Origin": "gandi.hosting lab",
+        "Suite": suite,
+        "Codename": suite,
+        "Components": "main",
+        "Architectures": architecture,
+    }
+    options = [f"-oAPT::FTPArchive::Release::{key}={value}" for key, value in settings.items()]
+    release = run("apt-ftparchive", *options, "release", str(root / "dists" / suite))
+    (root / "dists" / suite / "Release").write_text(release, encoding="utf-8")
+
+
+def _new_signer(home: Path) -> _Signer:
+    home.mkdir(mode=0o700)
+    user = f"gandi.hosting lab ({home.name} key) <lab@lab.example>"
+    signer = _Signer(home, user)
+    # ed25519: made at once on any machine, and verified by apt's gpgv and by Debian 13's sqv.
+    _gpg(signer, "--passphrase", "", "--quick-gen-key", user, "ed25519", "sign", "never")
+    return signer
+
+
+def _gpg(signer: _Signer, *arguments: str) -> str:
+    return run("gpg", "--homedir", str(signer.home), "--batch", "--no-tty", "--quiet", *arguments)
+
+
+def _sign(suite: Path, signer: _Signer) -> None:
+    release = str(suite / "Release")
+    _gpg(signer, "--yes", "--clear-sign", "--output", str(suite / "InRelease"), release)
+    _gpg(signer, "--yes", "--armor", "--detach-sign", "--output", f"{release}.gpg", release)
+    os.utime(suite / "InRelease")

@@ -1,0 +1,62 @@
+"""Watch the ports of a namespace for our own pings; prints a JSON line for each one seen.
+
+A program of its own because Python can enter a namespace itself only from 3.12 on: it is started with
+`ip netns exec`. A packet socket is given frames before the bridge takes them (net/core/dev.c,
+__netif_receive_skb_core: taps come before rx_handler), so a reply that anti-spoofing drops is seen
+all the same. Our pings are known by a cookie in their payload, so several may run at once.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import sys
+
+_ETH_P_ALL = 0x0003
+_ECHO = {(4, 8): "request", (4, 0): "reply", (6, 128): "request", (6, 129): "reply"}
+
+
+def echo(frame: bytes) -> tuple[str, bytes] | None:
+    """('request' or 'reply', payload) of an Ethernet frame with an ICMP echo; None for all else."""
+    (ethertype,) = struct.unpack_from("!H", frame, 12)
+    packet = frame[14:]
+    if ethertype == 0x0800 and len(packet) >= 20 and packet[9] == socket.IPPROTO_ICMP:
+        version, icmp = 4, packet[(packet[0] & 15) * 4 :]
+    elif ethertype == 0x86DD and len(packet) >= 40 and packet[6] == socket.IPPROTO_ICMPV6:
+        version, icmp = 6, packet[40:]
+    else:
+        return None
+    if len(icmp) < 8 or (version, icmp[0]) not in _ECHO:
+        return None
+    return _ECHO[version, icmp[0]], icmp[8:]
+
+
+def watch(cookies: list[bytes]) -> None:
+    """Print what passes until killed. `to_machine` is the direction as the port sees it."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)) as tap:
+        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        print("ready", flush=True)
+        while True:
+            frame, (port, _protocol, kind, *_rest) = tap.recvfrom(65535)
+            found = echo(frame) if len(frame) >= 14 else None
+            if not found:
+                continue
+            cookie = next((c for c in cookies if c in found[1]), None)
+            if cookie is None:
+                continue
+            seen = {
+                "port": port,
+                "cookie": cookie.hex(),
+                "kind": found[0],
+                "to_machine": kind == socket.PACKET_OUTGOING,
+                "destination": frame[0:6].hex(":"),
+            }
+            print(json.dumps(seen), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        watch([bytes.fromhex(argument) for argument in sys.argv[1:]])
+    except KeyboardInterrupt:
+        pass
