@@ -68,7 +68,7 @@ def make_plan(sections):
         intents = _policy_routing.parse(policy_files)
         changes = changes + _files.changes(policy_files, _policy_routing.present())
         routing = _policy_routing.reconcile(intents, dry_run=True).lines
-    return Plan(changes, live, variant, names, intents, policy_files, routing, _policy_routing.service_differs(policy_files))
+    return Plan(changes, live, variant, names, intents, policy_files, routing, bool(policy_files) and not _policy_routing.is_running())
 
 
 def plan_interfaces(section, variant):

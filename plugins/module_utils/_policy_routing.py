@@ -127,9 +127,8 @@ def parse(wanted):
             if path.startswith(reconciler.INTENTS_DIR + "/")]
 
 
-def service_differs(wanted):
-    """Return whether the service is not in the state that it should be in: running, or not there."""
-    return bool(wanted) and not is_active(UNIT)
+def is_running():
+    return is_active(UNIT)
 
 
 def before_files(removed):

@@ -46,6 +46,10 @@ options:
             description: Its MAC address, if that is what it is known by.
             type: str
             default: ''
+          primary:
+            description: Whether the default route in table main goes through it.
+            type: bool
+            default: false
           addresses:
             description: Its static addresses with prefix length.
             type: list
@@ -168,7 +172,7 @@ ARGUMENTS = {
     "interfaces": {"type": "dict", "options": {
         "files": {"type": "dict", "required": True},
         "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
-            IDENTITY, addresses={"type": "list", "elements": "str", "default": []},
+            IDENTITY, primary={"type": "bool", "default": False}, addresses={"type": "list", "elements": "str", "default": []},
             dhcp4={"type": "bool", "default": False}, optional={"type": "bool", "default": False})},
     }},
     "policy_routing": {"type": "dict", "options": {

@@ -25,8 +25,8 @@ IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x08, 0x40, 0x200
 NDA_DST = 1
 NTF_ROUTER = 0x80
 NUD_INCOMPLETE, NUD_FAILED = 0x01, 0x20
-RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 4, 5, 6, 9, 15
-RTM_F_CLONED = 0x200
+RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 9, 15
+RTM_F_CLONED, RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH = 0x200, 0x1000, 0x2000
 RTNH_F_ONLINK = 0x4
 RTN_UNICAST = 1
 SCOPE_UNIVERSE, SCOPE_SITE, SCOPE_LINK = 0, 200, 253
@@ -115,6 +115,15 @@ class Route(typing.NamedTuple):
     def key(self):
         """What the kernel tells routes of one table apart by: a second one with the same key replaces the first."""
         return self.table, self.destination, self.metric
+
+
+class Decision(typing.NamedTuple):
+    """Where the kernel sends a packet: the matching route's table and prefix length, the interface, the gateway or None."""
+
+    table: int
+    length: int
+    index: int
+    gateway: typing.Optional[bytes]
 
 
 class State(typing.NamedTuple):
@@ -221,6 +230,31 @@ def next_hops(found):
             break
         yield index, nl.attributes(data[RTNEXTHOP.size:size]).get(RTA_GATEWAY)
         data = data[size + (-size % 4):]
+
+
+def decide(netlink, source, destination):
+    """Return the Decision for a packet that this host sends.
+
+    :raises OSError: there is no route (ENETUNREACH, EACCES, ...).
+    """
+    bits = 8 * len(source)
+    body = netlink.get(nl.RTM_GETROUTE, RTMSG.pack(family_of(source), bits, bits, 0, 0, 0, 0, 0, RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH)
+                       + nl.attribute(RTA_DST, destination) + nl.attribute(RTA_SRC, source))
+    header, found = RTMSG.unpack_from(body), nl.attributes(body[RTMSG.size:])
+    index, gateway = next(next_hops(found))
+    return Decision(nl.U32.unpack(found[RTA_TABLE])[0] if RTA_TABLE in found else header[4], header[1], index, gateway)
+
+
+def accepts(netlink, source, destination, index):
+    """Return whether a packet to an address of this host, arriving through a link, passes (IPv4 reverse-path filtering, EXDEV)."""
+    bits = 8 * len(source)
+    try:
+        netlink.get(nl.RTM_GETROUTE, RTMSG.pack(family_of(source), bits, bits, 0, 0, 0, 0, 0, 0)
+                    + nl.attribute(RTA_DST, destination) + nl.attribute(RTA_SRC, source)
+                    + nl.attribute(RTA_IIF, nl.U32.pack(index)))
+    except OSError:
+        return False
+    return True
 
 
 def metric_of(found):
