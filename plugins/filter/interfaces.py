@@ -1,0 +1,160 @@
+# Copyright: gandi.hosting contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: interfaces
+short_description: Turn gandi_interfaces into the configuration files of every network manager
+version_added: 0.1.0
+author: gandi.hosting contributors (@Gandi)
+description:
+  - Checks the list, and renders it for systemd-networkd and for ifupdown with either of Debian's DHCP clients.
+  - The module P(gandi.hosting.network#module) picks the files of the manager that the host really runs.
+  - The filter touches nothing, and needs no host.
+requirements:
+  - netaddr on the controller
+notes:
+  - O(_input[].nameservers) of ifupdown are in effect where resolvconf or openresolv is installed, which is what reads them.
+options:
+  _input:
+    description:
+      - The interfaces, all of them in one list, in netplan's words.
+      - All errors of the list are reported together, each with the entry, the field, the value and what was expected.
+      - Booleans may be written in any way that Ansible understands, numbers also as strings of digits.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The interface's name.
+        type: str
+        required: true
+      mac:
+        description: The interface's MAC address, in quotes. It is the interface's identity where it is given.
+        type: str
+      primary:
+        description: DNS, default route and host name come from this interface, and from no other.
+        type: bool
+        default: false
+      state:
+        description: V(absent) removes everything that was ours on the interface; only O(_input[].name) and O(_input[].mac) may be beside it.
+        type: str
+        choices: [present, absent]
+        default: present
+      dhcp4:
+        description: Get an IPv4 address by DHCP. By default it is on when O(_input[].addresses) has no IPv4 address.
+        type: bool
+      dhcp6:
+        description: Get an IPv6 address by DHCPv6.
+        type: bool
+        default: false
+      accept_ra:
+        description: Make IPv6 addresses from router advertisements. By default it is on when O(_input[].addresses) has no IPv6 address.
+        type: bool
+      addresses:
+        description: Static addresses of both families, any number, each with its prefix length.
+        type: list
+        elements: str
+      gateway4:
+        description:
+          - The IPv4 router, inside one of the interface's prefixes. Where all IPv4 addresses are C(/32) it is taken to be on the link.
+          - The primary's goes to the main table, a secondary's to the interface's own table only.
+        type: str
+      gateway6:
+        description: The IPv6 router, as O(_input[].gateway4); its link-local address will do.
+        type: str
+      nameservers:
+        description: DNS servers and search domains.
+        type: dict
+        suboptions:
+          addresses:
+            description: Addresses of the servers.
+            type: list
+            elements: str
+          search:
+            description: Search domains.
+            type: list
+            elements: str
+      mtu:
+        description: The MTU, at least 1280 where IPv6 is used.
+        type: int
+      routes:
+        description: More routes through this interface.
+        type: list
+        elements: dict
+        suboptions:
+          to:
+            description: A prefix, an address, or V(default).
+            type: str
+            required: true
+          via:
+            description: The router's address.
+            type: str
+            required: true
+          metric:
+            description: The route's metric.
+            type: int
+          table:
+            description: The route's table; main when it is not given. The tables 26519 to 26999 are kept for policy routing.
+            type: int
+          on_link:
+            description: Reach the router directly although it is in none of the interface's prefixes.
+            type: bool
+            default: false
+      optional:
+        description: Boot does not wait for the interface.
+        type: bool
+        default: false
+      policy_routing:
+        description:
+          - What is sent from the interface's addresses leaves through the interface.
+          - A mapping V({table: NUMBER}) is V(true) with a routing table of your choice.
+          - The primary's default is V(true) as soon as another interface has it, so that replies to the segments of the others leave
+            by the primary too.
+        type: raw
+        default: false
+"""
+
+EXAMPLES = r"""
+- name: Show what eth1 gets on a host with systemd-networkd
+  ansible.builtin.debug:
+    msg: "{{ (gandi_interfaces | gandi.hosting.interfaces).files.networkd['/etc/systemd/network/05-gandi-eth1.network'].content }}"
+  vars:
+    gandi_interfaces:
+      - name: eth0
+        primary: true
+      - name: eth1
+        policy_routing: true
+"""
+
+RETURN = r"""
+_value:
+  description: What the module P(gandi.hosting.network#module) takes as O(gandi.hosting.network#module:interfaces).
+  type: dict
+  contains:
+    files:
+      description:
+        - For each variant (C(networkd), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
+        - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
+      type: dict
+    interfaces:
+      description: For each interface its C(name), C(mac), C(addresses), C(dhcp4) and C(optional).
+      type: list
+      elements: dict
+"""
+
+from typing import Any
+
+from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
+from ansible_collections.gandi.hosting.plugins.plugin_utils._filter_input import validated
+
+
+def interfaces(gandi_interfaces: Any) -> dict[str, Any]:
+    return _sections.interfaces(validated(gandi_interfaces))
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {"interfaces": interfaces}

@@ -1,0 +1,20 @@
+# Copyright: gandi.hosting contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the filters have in common: the list is validated first, and what is wrong with it becomes Ansible's error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ._model import Interface, InterfacesError, MissingLibrary, parse
+
+
+def validated(interfaces: Any) -> list[Interface]:
+    try:
+        return parse(interfaces)
+    except (InterfacesError, MissingLibrary) as error:
+        raise AnsibleFilterError(str(error)) from error

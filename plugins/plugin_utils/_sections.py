@@ -1,0 +1,40 @@
+# Copyright: gandi.hosting contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The three sections of gandi.hosting.network, each made from the same model. The filters of the same names wrap them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._model import Interface
+from ._render import files
+
+
+def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[str, int]:
+    """The settings, and what it takes for them to be in effect (kernel ip-sysctl; sysctl.d(5)).
+
+    rp_filter: the kernel uses the larger of `all` and the interface's own value, so every interface needs it: `default` for
+    those that are created later, the glob because udev runs systemd-sysctl again for each new interface, where a vendor's
+    `*.rp_filter = 2` would otherwise win, and the names, which win over anybody's glob.
+
+    arp_announce: the larger of `all` and the interface's own again, but here larger is what we want: `all` is enough.
+
+    With `/` between the parts of a key, a dot in an interface's name stays a dot.
+    """
+    scopes = ["all", "default", "*", *(interface.name for interface in present)]
+    settings = {f"net/ipv4/conf/{scope}/rp_filter": rp_filter for scope in scopes}
+    return settings | {f"net/ipv4/conf/{scope}/arp_announce": arp_announce for scope in ("all", "default")}
+
+
+def interfaces(present: list[Interface]) -> dict[str, Any]:
+    words = ("name", "mac", "dhcp4", "optional")
+    facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present]
+    return {"files": files(present), "interfaces": facts}
+
+
+def policy_routing(present: list[Interface]) -> dict[str, Any]:
+    """Gateways that a lease or a router advertisement brings are not known here: the reconciler finds them in the kernel."""
+    words = ("name", "mac", "table", "gateway4", "gateway6")
+    return {"interfaces": [{word: getattr(i, word) for word in words} for i in present if i.policy_routing]}
