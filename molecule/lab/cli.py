@@ -69,6 +69,10 @@ def _reboot(arguments: argparse.Namespace) -> None:
     Lab.load().reboot(arguments.vm, arguments.hard)
 
 
+def _remove(arguments: argparse.Namespace) -> None:
+    Lab.load().remove(arguments.vm)
+
+
 def _ping(arguments: argparse.Namespace) -> int:
     trip = Lab.load().ping(
         arguments.source, arguments.target, arguments.count, arguments.interval, arguments.ipv6
@@ -187,6 +191,9 @@ def _parser() -> argparse.ArgumentParser:
     reboot = command("reboot", _reboot, "reboot machines and wait for them; starts those that are off")
     reboot.add_argument("vm", nargs="+")
     reboot.add_argument("--hard", action="store_true", help="cut the power")
+
+    remove = command("remove", _remove, "remove machines and leave the rest of the lab")
+    remove.add_argument("vm", nargs="+")
 
     ping = command("ping", _ping, "ping an address; exit status 2 when an answer is missing")
     ping.add_argument("source")

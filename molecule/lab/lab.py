@@ -110,6 +110,16 @@ class Lab:
                 list(pool.map(lambda one: machine.stop(one, hard), machines))
             self._boot(machines)
 
+    def remove(self, names: list[str]) -> None:
+        """Remove machines and leave the rest of the lab: what a test scenario does with its own ones."""
+        with state.lock():
+            self.state = state.load()
+            for one in [self.state.machine(name) for name in names]:
+                machine.remove(one)
+                del self.state.machines[one.name]
+                self.state.save()
+            provider.refresh(self.state)
+
     def trace(self, source: str, name: str, count: int = 3, interval: float = 0.2) -> list[Trip]:
         """Ping every global address of a machine and tell which way requests and replies went."""
         one = self.state.machine(name)

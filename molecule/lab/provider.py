@@ -35,7 +35,8 @@ _ROUTER_SYSCTLS = (
     "net.ipv4.conf.default.send_redirects=0",
     "net.ipv6.conf.default.accept_dad=0",
     "net.ipv6.conf.default.accept_ra=0",
-    # No link-local address but fe80::1, which the bridges are given below.
+    # No link-local address but fe80::1, which each link is given below: without one the kernel sends no
+    # neighbour solicitation at all (net/ipv6/ndisc.c, ndisc_send_ns).
     "net.ipv6.conf.default.addr_gen_mode=1",
 )
 _BRIDGE_SYSCTLS = tuple(f"net.bridge.bridge-nf-call-{f}=0" for f in ("iptables", "ip6tables", "arptables"))
@@ -100,6 +101,7 @@ def _make_client() -> None:
         f"link add client up type veth peer name eth0 netns {layout.CLIENT}",
         f"address add {layout.CLIENT_ROUTER_IPV4} dev client",
         f"address add {layout.CLIENT_ROUTER_IPV6} dev client nodad",
+        "address add fe80::1/64 dev client nodad",
     )
     ip(
         layout.CLIENT,
@@ -120,6 +122,7 @@ def _make_controller_leg() -> None:
         "link set controller up",
         f"address add {layout.CONTROLLER_ROUTER_IPV4} dev controller",
         f"address add {layout.CONTROLLER_ROUTER_IPV6} dev controller nodad",
+        "address add fe80::1/64 dev controller nodad",
     )
     run("ip", "link", "set", link, "up")
     run("ip", "address", "add", layout.CONTROLLER_IPV4, "dev", link)
