@@ -11,7 +11,7 @@ from collections.abc import Callable
 from . import capture, images, inventory, layout, machine, provider, state
 from .capture import Trip
 from .lab import Lab
-from .process import LabError, in_netns, run
+from .process import LabError, in_netns
 
 _EPILOG = """\
 sources are client, controller, provider and neighbour-a to neighbour-d (a host in that segment).
@@ -35,6 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     except LabError as error:
         print(f"bin/lab: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # `bin/lab status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
 
@@ -137,10 +140,9 @@ def _status(_arguments: argparse.Namespace) -> None:
         return
     lab = state.load()
     print(f"anti-spoofing per {'port' if lab.per_port else 'segment'}")
-    for segment in layout.SEGMENTS:
-        listed = run(*in_netns(layout.PROVIDER, "nft", "-j", "list", "counters", "table", "bridge", "antispoofing"))
-        dropped = {c["counter"]["name"]: c["counter"]["packets"] for c in json.loads(listed)["nftables"] if "counter" in c}
-        print(f"segment {segment}: {layout.SEGMENTS[segment].network4}, {dropped[f'dropped_{segment}']} spoofed packets dropped")
+    dropped = provider.dropped()
+    for segment in layout.SEGMENTS.values():
+        print(f"segment {segment.name}: {segment.network4} {segment.network6}, {dropped[segment.name]} spoofed packets dropped")
     for one in lab.machines.values():
         up = "running" if machine.running(one) else "stopped"
         print(f"{one.name}: {one.flavour}, {one.backend}, {up}, container {one.container}")

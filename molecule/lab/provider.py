@@ -10,6 +10,7 @@ bridged packets too, a second time; it is switched off in the namespace.)
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -266,6 +267,13 @@ def _port_matches(nic: Nic) -> tuple[str, ...]:
 def write_antispoofing(lab: State) -> None:
     """Load the rules in one transaction of the kernel: there is no moment without them."""
     run(*in_netns(PROVIDER, "nft", "-f", "-"), stdin=antispoofing(lab))
+
+
+def dropped() -> dict[str, int]:
+    """How many spoofed packets each segment has dropped."""
+    listed = run(*in_netns(PROVIDER, "nft", "--json", "list", "counters", "table", "bridge", "antispoofing"))
+    counters = [entry["counter"] for entry in json.loads(listed)["nftables"] if "counter" in entry]
+    return {counter["name"].removeprefix("dropped_"): counter["packets"] for counter in counters}
 
 
 def refresh(lab: State) -> None:
