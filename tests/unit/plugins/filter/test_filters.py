@@ -1,0 +1,117 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The filters as a playbook sees them: through Ansible's templating, with its errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+from ansible_collections.gandi.hosting.plugins.plugin_utils import _model
+
+try:  # ansible-core >= 2.19 templates only what it trusts
+    from ansible.template import trust_as_template
+except ImportError:
+
+    def trust_as_template(template):
+        return template
+
+
+INTERFACES = [
+    {"name": "eth0", "primary": True},
+    {"name": "eth1", "policy_routing": True},
+    {
+        "name": "eth2",
+        "mac": "02:00:00:AA:BB:CC",
+        "addresses": ["198.51.100.10/24", "2001:db8:2::10/64"],
+        "gateway4": "198.51.100.1",
+        "gateway6": "2001:db8:2::1",
+        "policy_routing": {"table": 100},
+    },
+    {"name": "eth0.100", "optional": True, "accept_ra": False},
+    {"name": "eth3", "state": "absent"},
+]
+
+
+def template(text, interfaces=INTERFACES):
+    templar = Templar(loader=DataLoader(), variables={"gandi_interfaces": interfaces})
+    return templar.template(trust_as_template("{{ " + text + " }}"))
+
+
+def test_sysctl_covers_every_way_to_a_value():
+    """all, default, the vendors' glob and each present interface, whose dots stay dots."""
+    assert template("gandi_interfaces | gandi.hosting.sysctl") == {
+        "net/ipv4/conf/all/rp_filter": 0,
+        "net/ipv4/conf/default/rp_filter": 0,
+        "net/ipv4/conf/*/rp_filter": 0,
+        "net/ipv4/conf/eth0/rp_filter": 0,
+        "net/ipv4/conf/eth1/rp_filter": 0,
+        "net/ipv4/conf/eth2/rp_filter": 0,
+        "net/ipv4/conf/eth0.100/rp_filter": 0,
+        "net/ipv4/conf/all/arp_announce": 2,
+        "net/ipv4/conf/default/arp_announce": 2,
+    }
+
+
+def test_sysctl_takes_its_two_values():
+    """Both by name, also as strings."""
+    settings = template("gandi_interfaces | gandi.hosting.sysctl(rp_filter='2', arp_announce=1)")
+    assert {key.rpartition("/")[2]: value for key, value in settings.items()} == {"rp_filter": 2, "arp_announce": 1}
+
+
+def test_sysctl_refuses_other_values():
+    """A mode that the kernel does not have is an error."""
+    with pytest.raises(AnsibleError, match="gandi.hosting.sysctl: rp_filter: 3 is out of range; expected a number from 0 to 2"):
+        template("gandi_interfaces | gandi.hosting.sysctl(rp_filter=3)")
+
+
+def test_policy_routing_has_the_interfaces_that_asked():
+    """And the primary; gateways only where they are static."""
+    assert template("gandi_interfaces | gandi.hosting.policy_routing") == {
+        "interfaces": [
+            {"name": "eth0", "mac": "", "table": 0, "gateway4": "", "gateway6": ""},
+            {"name": "eth1", "mac": "", "table": 0, "gateway4": "", "gateway6": ""},
+            {"name": "eth2", "mac": "02:00:00:aa:bb:cc", "table": 100, "gateway4": "198.51.100.1", "gateway6": "2001:db8:2::1"},
+        ]
+    }
+
+
+def test_interfaces_says_what_each_is():
+    """Beside the files, what the module must know of an interface."""
+    section = template("gandi_interfaces | gandi.hosting.interfaces")
+    assert set(section["files"]) == {"networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"}
+    assert section["interfaces"][2:] == [
+        {
+            "name": "eth2",
+            "mac": "02:00:00:aa:bb:cc",
+            "addresses": ["198.51.100.10/24", "2001:db8:2::10/64"],
+            "dhcp4": False,
+            "optional": False,
+        },
+        {"name": "eth0.100", "mac": "", "addresses": [], "dhcp4": True, "optional": True},
+    ]
+
+
+@pytest.mark.parametrize("name", ["sysctl", "interfaces", "policy_routing"])
+def test_every_filter_refuses_a_bad_list_with_all_its_errors(name):
+    """The user sees the whole text, whichever filter came first."""
+    bad = [{"name": "eth0", "gatway4": 1}, {"name": "eth1", "mtu": 1}]
+    with pytest.raises(AnsibleError) as refused:
+        template(f"gandi_interfaces | gandi.hosting.{name}", bad)
+    for sentence in (
+        "2 errors in gandi_interfaces:",
+        "gandi_interfaces[0] (eth0): gatway4: is not a key of an interface; did you mean gateway4?",
+        "gandi_interfaces[1] (eth1): mtu: 1 is out of range; expected a number from 68 to 65535",
+    ):
+        assert sentence in str(refused.value)
+
+
+def test_netaddr_missing_is_an_error_with_the_cure(monkeypatch):
+    """Not a traceback."""
+    monkeypatch.setattr(_model, "netaddr", None)
+    with pytest.raises(AnsibleError, match="pip install netaddr"):
+        template("gandi_interfaces | gandi.hosting.sysctl")
