@@ -5,9 +5,8 @@ set -eu
 # No mirror is reachable from inside the lab, and a test must not depend on one.
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*
 : >/etc/apt/sources.list
-rm -f /etc/resolv.conf /etc/hostname /etc/ssh/ssh_host_*
+rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
-: >/etc/resolv.conf
 
 cat >/usr/local/sbin/lab-init <<'INIT'
 #!/bin/sh

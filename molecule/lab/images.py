@@ -37,6 +37,8 @@ _PACKAGES_OF = {
 }
 _LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
+_CHANGES = ('CMD ["/usr/local/sbin/lab-init"]', "STOPSIGNAL SIGRTMIN+3")
+
 
 def packages(flavour: str) -> list[str]:
     """The packages of a flavour."""
@@ -112,8 +114,7 @@ def _bootstrap(flavour: str) -> None:
             archive,
             mirror(),
         )
-        changes = ('CMD ["/usr/local/sbin/lab-init"]', "STOPSIGNAL SIGRTMIN+3")
-        run("podman", "import", *(f"--change={c}" for c in changes), archive, name(flavour))
+        run("podman", "import", *(f"--change={change}" for change in _CHANGES), archive, name(flavour))
 
 
 def _build_on(base: str, flavour: str) -> None:
@@ -124,15 +125,16 @@ def _build_on(base: str, flavour: str) -> None:
     )
     container = f"gandi-lab-image-{flavour}"
     run("podman", "rm", "--force", "--ignore", container)
-    _follow(
-        flavour, "podman", "--runtime", "runc", "run", "--interactive", "--network=host",
-        "--ulimit=nofile=1024:4096", "--ulimit=nproc=1000:1000", f"--name={container}",
-        base, "sh", "-s",
-        stdin=script + _CUSTOMISE.read_text(encoding="utf-8"),
-    )  # fmt: skip
-    changes = ('CMD ["/usr/local/sbin/lab-init"]', "STOPSIGNAL SIGRTMIN+3")
-    run("podman", "commit", *(f"--change={c}" for c in changes), container, name(flavour))
-    run("podman", "rm", "--force", container)
+    try:
+        _follow(
+            flavour, "podman", "--runtime", "runc", "run", "--interactive", "--network=host",
+            "--ulimit=nofile=1024:4096", "--ulimit=nproc=1000:1000", f"--name={container}",
+            base, "sh", "-s",
+            stdin=script + _CUSTOMISE.read_text(encoding="utf-8"),
+        )  # fmt: skip
+        run("podman", "commit", *(f"--change={change}" for change in _CHANGES), container, name(flavour))
+    finally:
+        run("podman", "rm", "--force", "--ignore", container)
 
 
 def _follow(flavour: str, *argv: str, stdin: str = "") -> None:

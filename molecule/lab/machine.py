@@ -114,6 +114,7 @@ def _write_identity(root: Path, machine: Machine) -> None:
     """Host name, and SSH keys both ways: the controller checks the machine's key as a user's would."""
     _write(root / "etc/hostname", f"{machine.name}\n")
     _write(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {machine.name}\n::1 localhost ip6-localhost\n")
+    _write(root / "etc/resolv.conf", "")  # mmdebstrap leaves its host's in the image
     _write(root / "root/.ssh/authorized_keys", KEY.with_suffix(".pub").read_text(), 0o600)
     (root / "root/.ssh").chmod(0o700)
     host_key = root / "etc/ssh/ssh_host_ed25519_key"
