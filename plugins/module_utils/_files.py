@@ -13,6 +13,8 @@ import typing
 HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): ")
 HEADER_LINE = "# gandi.hosting: %s: written by Ansible, changes are overwritten\n"
 SHARED = "*"
+# Folders that are ours altogether: they go with the last file in them.
+ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting")
 
 
 class Change(typing.NamedTuple):
@@ -57,12 +59,16 @@ def write(path, content, mode=0o644):
 
 
 def remove(path):
-    """Remove a file, if it is there, and make that last."""
+    """Remove a file, if it is there, with the folders of ours that this leaves empty, and make that last."""
     try:
         os.unlink(path)
     except (FileNotFoundError, NotADirectoryError):
         return
-    sync_folder(os.path.dirname(path))
+    folder = os.path.dirname(path)
+    while folder.startswith(ROOTS) and not os.listdir(folder):
+        os.rmdir(folder)
+        folder = os.path.dirname(folder)
+    sync_folder(folder)
 
 
 def make_folder(folder):

@@ -69,12 +69,12 @@ def adopted(names):
 
 
 def set_aside(text, names):
-    """Return an interfaces file with the ``iface`` stanzas of ``names`` commented out."""
+    """Return an interfaces file with the ``iface`` stanzas of ``names``, a set, commented out."""
     lines, owner, continued = [], None, False
     for line in text.splitlines(keepends=True):
         words = line.split()
         if not continued and KEYWORDS.match(line):
-            owner = words[1] if words[0] == "iface" and words[1] in names else None
+            owner = words[1] if words[0] == "iface" and names.intersection(words[1:2]) else None
         quiet = not continued and (not words or words[0].startswith("#"))
         lines.append(line if owner is None or quiet else ASIDE % owner + line)
         continued = line.rstrip("\n").endswith("\\")

@@ -76,7 +76,7 @@ def plan_interfaces(section, variant):
     wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
               for path, file in section["files"][variant].items()}
     present = _files.ours(_managers.FOLDERS)
-    own = {owner for _content, _mode, owner in wanted.values()} if variant != _managers.NETWORKD else ()
+    own = {owner for _content, _mode, owner in wanted.values()} if variant != _managers.NETWORKD else set()
     return _files.changes(dict(wanted, **_managers.adopted(own)), present)
 
 

@@ -19,8 +19,9 @@ COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
 PROGRAM = (reconciler, apply, cli, intents, kernel, netlink, planner, service)
 
+# -I: nothing of the caller's environment is imported; -B: no byte code is left beside the program
 COMMAND_CONTENT = """\
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IB
 %simport sys
 
 sys.path.insert(0, "%s")

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 
 from . import _files
 from ._commands import Failure
@@ -89,6 +88,5 @@ def finish():
 
 
 def _forget():
-    if os.path.isdir(FOLDER):
-        shutil.rmtree(FOLDER)
-        _files.sync_folder(os.path.dirname(FOLDER))
+    for name in os.listdir(FOLDER) if os.path.isdir(FOLDER) else ():
+        _files.remove(os.path.join(FOLDER, name))

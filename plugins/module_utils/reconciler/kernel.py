@@ -238,7 +238,9 @@ def decide(netlink, source, destination):
     :raises OSError: there is no route (ENETUNREACH, EACCES, ...).
     """
     bits = 8 * len(source)
-    body = netlink.get(nl.RTM_GETROUTE, RTMSG.pack(family_of(source), bits, bits, 0, 0, 0, 0, 0, RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH)
+    # IPv6 always tells the table that it looked in, and refuses to be asked for it (net/ipv6/route.c, inet6_rtm_valid_getroute_req)
+    flags = RTM_F_FIB_MATCH | (RTM_F_LOOKUP_TABLE if len(source) == 4 else 0)
+    body = netlink.get(nl.RTM_GETROUTE, RTMSG.pack(family_of(source), bits, bits, 0, 0, 0, 0, 0, flags)
                        + nl.attribute(RTA_DST, destination) + nl.attribute(RTA_SRC, source))
     header, found = RTMSG.unpack_from(body), nl.attributes(body[RTMSG.size:])
     index, gateway = next(next_hops(found))

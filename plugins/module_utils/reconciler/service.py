@@ -28,17 +28,22 @@ BUFFER = 1 << 20
 
 def run():
     """Reconcile for ever. Leaves only by a signal."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as events:
-        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-        # subscribed before the first look, so that nothing falls between
-        events.bind((0, GROUPS))
-        events.setblocking(False)
-        with nl.Netlink() as netlink:
-            said = _look(netlink, ())
-            _notify("READY=1")
-            while True:
-                _wait(events, netlink.port)
-                said = _look(netlink, said)
+    # subscribed before the first look, so that nothing falls between
+    with listen() as events, nl.Netlink() as netlink:
+        said = _look(netlink, ())
+        _notify("READY=1")
+        while True:
+            _wait(events, netlink.port)
+            said = _look(netlink, said)
+
+
+def listen():
+    """Return a socket on which the kernel tells what changes."""
+    events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+    events.setblocking(False)
+    events.bind((0, GROUPS))
+    return events
 
 
 def _look(netlink, said):
@@ -56,15 +61,15 @@ def _wait(events, own_port):
     """Return when something has changed that may matter, and the kernel has been quiet since."""
     poll = select.poll()
     poll.register(events, select.POLLIN)
-    while not _drain(events, own_port):
+    while not drain(events, own_port):
         poll.poll()
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and poll.poll(QUIET * 1000):
-        _drain(events, own_port)
+        drain(events, own_port)
 
 
-def _drain(events, own_port):
-    """Read all that waits; return whether any of it is a reason to look."""
+def drain(events, own_port):
+    """Read all that waits; return whether any of it is a reason to look. ``own_port``: whose changes are no reason."""
     reason = False
     while True:
         try:

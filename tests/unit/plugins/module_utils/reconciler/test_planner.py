@@ -1,0 +1,172 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The planner decides; here it is held to the design's table and, for any state at all, to its two promises."""
+
+import socket
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import planner
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import Intent
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import Address, Link, Prefix, Route, Rule, State, pack
+
+
+def prefix(text):
+    address, length = text.split("/")
+    return Prefix(pack(address), int(length))
+
+
+def state(addresses=(), gateways=None, rules=(), routes=(), up=(2, 3, 4), on_link=None):
+    """A host with eth0 (index 2), eth1 (3) and eth2 (4)."""
+    links = {index: Link(index, "eth%d" % (index - 2), "02:00:00:00:00:0%d" % index, index in up, "") for index in (2, 3, 4)}
+    found = [Address(index, pack(text.split("/")[0]), prefix(text).network()) for index, text in addresses]
+    return State(links, found, on_link or {}, gateways or {}, {rule: b"" for rule in rules}, {route: b"" for route in routes})
+
+
+MANAGED = {2: Intent("eth0", "", 26520, ()), 3: Intent("eth1", "", 26521, (pack("198.18.1.1"),))}
+HOST = state([(2, "198.18.0.10/24"), (3, "198.18.1.10/24")], {(2, socket.AF_INET): pack("198.18.0.1")})
+
+
+def described(target, host=HOST):
+    return sorted(planner.describe(what, host.links) for what in target.rules | target.routes)
+
+
+def test_two_interfaces_get_three_rules_and_three_routes_each():
+    assert described(planner.wanted(MANAGED, HOST)) == [
+        "ip -4 route 198.18.0.0/24 dev eth0 table 26520",
+        "ip -4 route 198.18.0.0/24 via 198.18.1.1 dev eth1 table 26521",
+        "ip -4 route 198.18.1.0/24 dev eth1 table 26521",
+        "ip -4 route 198.18.1.0/24 via 198.18.0.1 dev eth0 table 26520",
+        "ip -4 route default via 198.18.0.1 dev eth0 table 26520",
+        "ip -4 route default via 198.18.1.1 dev eth1 table 26521",
+        "ip -4 rule 26520: from 198.18.0.10 lookup 26520 suppress_prefixlength 0",
+        "ip -4 rule 26520: from 198.18.1.10 lookup 26521 suppress_prefixlength 0",
+        "ip -4 rule 26530: from 198.18.0.10 lookup main suppress_prefixlength 0",
+        "ip -4 rule 26530: from 198.18.1.10 lookup main suppress_prefixlength 0",
+        "ip -4 rule 26540: from 198.18.0.10 lookup 26520",
+        "ip -4 rule 26540: from 198.18.1.10 lookup 26521",
+    ]
+
+
+def test_without_a_gateway_replies_fall_through_to_main():
+    """The interface's own link stays right; there is no default, and nothing leads other subnets anywhere."""
+    host = state([(2, "198.18.0.10/24"), (3, "198.18.1.10/24")])
+    target = planner.wanted({2: MANAGED[2], 3: Intent("eth1", "", 26521, ())}, host)
+    assert [line for line in described(target, host) if "route" in line] == [
+        "ip -4 route 198.18.0.0/24 dev eth0 table 26520", "ip -4 route 198.18.1.0/24 dev eth1 table 26521"]
+
+
+def test_a_subnet_shared_by_two_interfaces_is_on_the_link_of_each():
+    host = state([(2, "198.18.0.10/24"), (3, "198.18.0.11/24")], {(index, socket.AF_INET): pack("198.18.0.1") for index in (2, 3)})
+    target = planner.wanted({2: MANAGED[2], 3: Intent("eth1", "", 26521, ())}, host)
+    assert [line for line in described(target, host) if "route 198" in line] == [
+        "ip -4 route 198.18.0.0/24 dev eth0 table 26520", "ip -4 route 198.18.0.0/24 dev eth1 table 26521"]
+
+
+def test_a_link_that_is_down_has_nothing():
+    host = state([(3, "198.18.1.10/24")], up=(2,))
+    assert planner.wanted(MANAGED, host) == planner.Wanted(frozenset(), frozenset())
+
+
+def test_a_configured_gateway_wins_over_a_learned_one():
+    host = state([(3, "198.18.1.10/24")], {(3, socket.AF_INET): pack("198.18.1.254")})
+    assert "ip -4 route default via 198.18.1.1 dev eth1 table 26521" in described(planner.wanted(MANAGED, host), host)
+
+
+def test_a_changed_gateway_replaces_the_route_and_deletes_nothing():
+    """Deleting the old route after its replacement would delete the new one."""
+    target = planner.wanted(MANAGED, HOST)
+    old = [route._replace(gateway=pack("198.18.1.254")) if route.gateway == pack("198.18.1.1") else route for route in target.routes]
+    actions = planner.plan(target, HOST._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(old)))
+    assert {action.verb for action in actions} == {"add"}
+    assert {action.what.gateway for action in actions} == {pack("198.18.1.1")}
+
+
+def test_rules_go_before_the_routes_that_they_lead_to_and_come_after_them():
+    target = planner.wanted(MANAGED, HOST)
+    verbs = [(action.verb, type(action.what)) for action in planner.plan(target, HOST)]
+    assert verbs == sorted(verbs, key=lambda pair: pair[1] is Rule)
+    away = planner.plan(planner.wanted({}, HOST), HOST._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes)))
+    assert [type(action.what) for action in away] == [Rule] * len(target.rules) + [Route] * len(target.routes)
+
+
+def test_where_an_intent_cannot_be_understood_only_the_tables_of_the_others_are_cleaned():
+    target = planner.wanted(MANAGED, HOST)
+    host = HOST._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes))
+    only_eth0 = {2: MANAGED[2]}
+    actions = planner.plan(planner.wanted(only_eth0, host), host, {26520})
+    assert {action.what.table for action in actions} <= {26520}
+
+
+# A few addresses, prefixes and tables, so that collisions are likely.
+PREFIXES = ["198.18.0.10/24", "198.18.0.11/24", "198.18.1.10/24", "198.18.1.10/32", "198.18.1.9/16", "2001:db8:10::1/64", "2001:db8:11::1/128"]
+GATEWAYS = ["198.18.0.1", "198.18.1.1", "fe80::1", "2001:db8:10::ff"]
+indexes = st.sampled_from([2, 3, 4])
+tables = st.sampled_from([26520, 26521, 26522, 30000])
+prefixes = st.sampled_from(PREFIXES).map(prefix)
+gateways = st.sampled_from(GATEWAYS).map(pack)
+
+
+@st.composite
+def stray_rules(draw):
+    source = draw(prefixes)
+    return Rule(source.family, draw(st.sampled_from([26520, 26530, 26540])), source, draw(tables), draw(st.sampled_from([None, 0])))
+
+
+@st.composite
+def stray_routes(draw):
+    destination = draw(prefixes).network()
+    gateway = draw(st.none() | gateways.filter(lambda packed: len(packed) == len(destination.address)))
+    return Route(draw(tables), destination, gateway, draw(indexes), 1024 if destination.family == socket.AF_INET6 else 0)
+
+
+@st.composite
+def states(draw):
+    addresses = draw(st.lists(st.tuples(indexes, st.sampled_from(PREFIXES)), max_size=5, unique_by=lambda pair: pair[1].split("/")[0]))
+    learned = draw(st.dictionaries(indexes, gateways, max_size=3))
+    routes = {route.key: route for route in draw(st.lists(stray_routes(), max_size=5))}
+    return state(addresses, {(index, socket.AF_INET6 if len(packed) == 16 else socket.AF_INET): packed for index, packed in learned.items()},
+                 draw(st.lists(stray_rules(), max_size=5)), routes.values(), draw(st.sets(indexes)))
+
+
+@st.composite
+def intents(draw):
+    names = draw(st.lists(indexes, unique=True))
+    return {index: Intent("eth%d" % (index - 2), "", 26520 + index, tuple(draw(st.lists(gateways, max_size=1)))) for index in names}
+
+
+def simulate(host, actions):
+    """What a kernel does: a route replaces one with the same key; deleting needs the very object."""
+    rules, routes = dict(host.rules), dict(host.routes)
+    for action in actions:
+        what = action.what
+        if isinstance(what, Rule):
+            if action.verb == "add":
+                rules[what] = b""
+            else:
+                del rules[what]
+        elif action.verb == "add":
+            routes = {route: raw for route, raw in routes.items() if route.key != what.key}
+            routes[what] = b""
+        else:
+            del routes[what]
+    return host._replace(rules=rules, routes=routes)
+
+
+@settings(max_examples=300, deadline=None)
+@given(states(), intents(), st.data())
+def test_any_state_becomes_the_wanted_one_also_after_a_crash_anywhere(host, managed, data):
+    """Plan and apply is the wanted state; a second plan is empty; a plan after any beginning of a plan ends in the same place."""
+    target = planner.wanted(managed, host)
+    actions = planner.plan(target, host)
+    crashed = simulate(host, actions[:data.draw(st.integers(0, len(actions)))])
+    for after in (simulate(host, actions), simulate(crashed, planner.plan(target, crashed))):
+        assert set(after.rules) == target.rules
+        assert set(after.routes) == target.routes
+        assert planner.plan(target, after) == []
+
+
+@pytest.mark.parametrize("text, network", [("198.18.1.9/16", "198.18.0.0/16"), ("2001:db8::1/128", "2001:db8::1"), ("10.0.0.1/0", "default")])
+def test_a_prefix_is_printed_as_people_write_it(text, network):
+    assert str(prefix(text).network()) == network

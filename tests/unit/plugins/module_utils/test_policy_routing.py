@@ -1,0 +1,40 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tables belong to an interface's identity; what is installed is what the module runs."""
+
+import os
+
+import pytest
+
+from ansible_collections.gandi.hosting.plugins.module_utils import _policy_routing
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import Intent
+
+
+def entry(name, mac="", table=0):
+    return {"name": name, "mac": mac, "table": table, "gateway4": "", "gateway6": ""}
+
+
+@pytest.mark.parametrize("wanted, present, tables", [
+    ([entry("eth0"), entry("eth1")], [], [26520, 26521]),
+    ([entry("eth1"), entry("eth0")], [Intent("eth0", "", 26520, ()), Intent("eth1", "", 26521, ())], [26521, 26520]),
+    ([entry("eth1")], [Intent("eth0", "", 26520, ()), Intent("eth1", "", 26521, ())], [26521]),
+    ([entry("other", "02:00:00:00:00:01")], [Intent("eth1", "02:00:00:00:00:01", 26530, ())], [26530]),
+    ([entry("eth1", "02:00:00:00:00:01")], [Intent("eth1", "", 26521, ())], [26521]),
+    ([entry("eth0", table=26520), entry("eth1")], [Intent("eth1", "", 26520, ())], [26520, 26521]),
+    ([entry("eth1"), entry("eth0", table=26520)], [], [26521, 26520]),
+    ([entry("eth1", table=7)], [Intent("eth1", "", 26521, ())], [7]),
+], ids=["new ones count up", "the order does not matter", "a removal moves nobody", "a MAC under another name", "a MAC that is said later",
+        "a fixed table takes it from another", "a fixed table is not given away", "a fixed table wins over the one before"])
+def test_a_table_belongs_to_an_interface(wanted, present, tables):
+    assert [result["table"] for result in _policy_routing.allocate(wanted, present)] == tables
+
+
+def test_more_interfaces_than_tables_is_a_sentence():
+    with pytest.raises(Failure, match="no free routing table between 26520 and 26999"):
+        _policy_routing.allocate([entry("if%d" % number) for number in range(481)], [])
+
+
+def test_every_part_of_the_program_is_installed():
+    folder = os.path.dirname(_policy_routing.reconciler.__file__)
+    parts = {name for name in os.listdir(folder) if name.endswith(".py")}
+    assert {os.path.basename(part.__file__) for part in _policy_routing.PROGRAM} == parts
