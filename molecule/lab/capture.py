@@ -65,9 +65,7 @@ def ping(
     return int(found[1]), int(found[2])
 
 
-def trace(
-    lab: State, source: str, targets: list[tuple[str, str]], count: int = 3, interval: float = 0.2
-) -> list[Trip]:
+def trace(lab: State, source: str, targets: list[tuple[str, str]], count: int = 3, interval: float = 0.2) -> list[Trip]:
     """Ping several (interface, address) at once and watch all ports of the machines meanwhile."""
     if not targets:
         return []

@@ -142,7 +142,9 @@ def _status(_arguments: argparse.Namespace) -> None:
     print(f"anti-spoofing per {'port' if lab.per_port else 'segment'}")
     dropped = provider.dropped()
     for segment in layout.SEGMENTS.values():
-        print(f"segment {segment.name}: {segment.network4} {segment.network6}, {dropped[segment.name]} spoofed packets dropped")
+        print(
+            f"segment {segment.name}: {segment.network4} {segment.network6}, {dropped[segment.name]} spoofed packets dropped"
+        )
     for one in lab.machines.values():
         up = "running" if machine.running(one) else "stopped"
         print(f"{one.name}: {one.flavour}, {one.backend}, {up}, container {one.container}")

@@ -70,9 +70,7 @@ def mirror() -> str:
     for _label, uri in targets:
         if uri.rstrip("/").endswith("/debian"):
             return uri
-    raise LabError(
-        "this machine's apt has no Debian archive configured: set GANDI_HOSTING_LAB_MIRROR to its URI"
-    )
+    raise LabError("this machine's apt has no Debian archive configured: set GANDI_HOSTING_LAB_MIRROR to its URI")
 
 
 def ensure(flavours: list[str], force: bool = False) -> None:

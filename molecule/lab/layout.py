@@ -84,9 +84,7 @@ class Segment:
         return str(ipaddress.IPv6Address(base[:8] + low))
 
 
-SEGMENTS = {
-    name: Segment(name, number, served=name != "d") for number, name in enumerate("abcd")
-}
+SEGMENTS = {name: Segment(name, number, served=name != "d") for number, name in enumerate("abcd")}
 _NEIGHBOUR = re.compile(r"neighbour-([a-d])")
 
 
@@ -124,9 +122,7 @@ def netns(source: str) -> str | None:
         return f"gandi-{source}"
     if found := _NEIGHBOUR.fullmatch(source):
         return SEGMENTS[found[1]].neighbour
-    raise LabError(
-        f"source {source!r}: expected client, controller, provider or neighbour-a to neighbour-d"
-    )
+    raise LabError(f"source {source!r}: expected client, controller, provider or neighbour-a to neighbour-d")
 
 
 def machine_netns(name: str) -> str:

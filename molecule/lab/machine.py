@@ -96,7 +96,7 @@ def create(machine: Machine) -> None:
     """Make the container and its file system; it is not started."""
     run("ip", "netns", "add", machine.netns)  # podman wants to see it; `start` makes it anew
     run(
-        "podman", "--runtime", "runc", "create", "--name", machine.container,
+        "podman", "--runtime", "runc", "create", "--replace", "--name", machine.container,
         "--label", f"{_LABEL}={machine.name}", "--systemd=always", "--privileged",
         "--network", f"ns:/run/netns/{machine.netns}", "--hostname", machine.name,
         "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1000:1000",

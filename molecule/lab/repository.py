@@ -7,7 +7,6 @@ the real machine's.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -135,4 +134,3 @@ def _sign(suite: Path, signer: _Signer) -> None:
     release = str(suite / "Release")
     _gpg(signer, "--yes", "--clear-sign", "--output", str(suite / "InRelease"), release)
     _gpg(signer, "--yes", "--armor", "--detach-sign", "--output", f"{release}.gpg", release)
-    os.utime(suite / "InRelease")

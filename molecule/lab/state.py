@@ -110,7 +110,7 @@ class State:
         if backend not in layout.BACKENDS:
             raise LabError(f"{name}: backend {backend!r}, expected one of {', '.join(layout.BACKENDS)}")
         if name in self.machines:
-            raise LabError(f"{name} exists already")
+            raise LabError(f"{name} exists already; bin/lab remove {name} removes it")
         taken = {machine.number for machine in self.machines.values()}
         free = [n for n in range(layout.FIRST_NUMBER, layout.LAST_NUMBER + 1) if n not in taken]
         if not free:
