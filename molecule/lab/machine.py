@@ -231,17 +231,25 @@ def failed_units(machine: Machine) -> list[str]:
     return [line.split()[0] for line in shown.splitlines() if line.strip()]
 
 
-def addresses(machine: Machine) -> list[tuple[str, str]]:
-    """The global addresses of the attached interfaces, as the kernel has them now."""
-    links = json.loads(run("ip", "-json", "-n", machine.netns, "address", "show") or "[]")
-    attached = [nic.name for nic in machine.nics]
-    return [
-        (link["ifname"], entry["local"])
-        for link in sorted(links, key=lambda link: link.get("ifname", ""))
-        if link.get("ifname") in attached
-        for entry in link["addr_info"]
-        if entry.get("scope") == "global" and "local" in entry
-    ]
+def addresses(machine: Machine, patience: float = 3) -> list[tuple[str, str]]:
+    """The global addresses of the attached interfaces, as the kernel has them now.
+
+    An IPv6 address is silent for its first second, while the kernel looks for a duplicate (RFC 4862,
+    5.4): that is waited for, or every trace right after an attach would show a loss that is none.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        links = json.loads(run("ip", "-json", "-n", machine.netns, "address", "show") or "[]")
+        found = [
+            (link["ifname"], entry)
+            for link in sorted(links, key=lambda link: link.get("ifname", ""))
+            if link.get("ifname") in [nic.name for nic in machine.nics]
+            for entry in link["addr_info"]
+            if entry.get("scope") == "global" and "local" in entry
+        ]
+        if time.monotonic() > deadline or not any(entry.get("tentative") for _name, entry in found):
+            return [(name, entry["local"]) for name, entry in found]
+        time.sleep(0.05)
 
 
 def ssh_command(machine: Machine, *command: str) -> list[str]:
