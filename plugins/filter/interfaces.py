@@ -110,7 +110,7 @@ options:
       policy_routing:
         description:
           - What is sent from the interface's addresses leaves through the interface.
-          - A mapping V({table: NUMBER}) is V(true) with a routing table of your choice.
+          - A mapping with the one key C(table), a number, is V(true) with a routing table of your choice.
           - The primary's default is V(true) as soon as another interface has it, so that replies to the segments of the others leave
             by the primary too.
         type: raw

@@ -21,7 +21,7 @@ except ImportError:
         return template
 
 
-INTERFACES = [
+INTERFACES = (
     {"name": "eth0", "primary": True},
     {"name": "eth1", "policy_routing": True},
     {
@@ -34,11 +34,11 @@ INTERFACES = [
     },
     {"name": "eth0.100", "optional": True, "accept_ra": False},
     {"name": "eth3", "state": "absent"},
-]
+)
 
 
 def template(text, interfaces=INTERFACES):
-    templar = Templar(loader=DataLoader(), variables={"gandi_interfaces": interfaces})
+    templar = Templar(loader=DataLoader(), variables={"gandi_interfaces": list(interfaces)})
     return templar.template(trust_as_template("{{ " + text + " }}"))
 
 
