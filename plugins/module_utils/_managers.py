@@ -13,6 +13,7 @@ import re
 
 from . import _files
 from ._commands import Failure, is_active, run
+from .reconciler import kernel, netlink
 
 NETWORKD, DHCLIENT, DHCPCD = "networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"
 IFUPDOWN = "ifupdown"
@@ -31,6 +32,8 @@ INTERFACES = "/etc/network/interfaces"
 IFSTATE = "/run/network/ifstate"
 # An administrator's stanza that we have set aside: each of its lines after this mark, byte for byte.
 ASIDE = "#gandi.hosting %s#"
+# rtm_protocol of what nobody wrote down: added by dhclient's script (boot), the kernel or a client of router advertisements, DHCP
+LEARNED = frozenset((3, 9, 16))
 KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
 
 
@@ -133,6 +136,20 @@ class Ifupdown:
 def of(variant, paths):
     """Return the manager of a variant, to be told ``before`` and ``after`` the files in ``paths`` change."""
     return (Networkd if variant == NETWORKD else Ifupdown)(paths)
+
+
+def drop_learned_defaults(names):
+    """Delete from main the default routes that were learned through secondary interfaces before they were ours.
+
+    A router advertisement's stays for half an hour after the kernel has been told to take none, and a network manager that lets
+    foreign routes alone lets it alone too. Those that an administrator set (protocol static) are not learned.
+    """
+    with netlink.Netlink() as connection:
+        for link in kernel.read_links(connection).values():
+            for family in kernel.FAMILIES if link.name in names else ():
+                stale = [body for header, _found, body in kernel.dump_routes(connection, family, kernel.MAIN_TABLE, link.index)
+                         if not header[1] and header[5] in LEARNED]
+                connection.change([(netlink.RTM_DELROUTE, 0, body) for body in stale])
 
 
 def _interfaces_files():

@@ -88,7 +88,8 @@ def execute(plan, sections):
     try:
         around_files(plan.variant, plan.names, {change.path: change.after is not None for change in plan.changes},
                      lambda: make(plan))
-        wait_for_addresses(plan, sections)
+        if plan.names:
+            settle_interfaces(plan.names, sections)
         if plan.intents is not None:
             problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
             if problems:
@@ -123,22 +124,22 @@ def around_files(variant, names, paths, change):
     _policy_routing.after_files(paths)
 
 
-def wait_for_addresses(plan, sections):
-    """Return when each attached interface that changed has its addresses.
+def settle_interfaces(names, sections):
+    """Return when each attached interface in ``names`` has its addresses, and a secondary has brought nothing else.
 
     :raises Failure: after ``timeout`` seconds, naming what is missing.
     """
-    if not plan.names:
-        return
-    expected = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in plan.names and not entry["optional"]]
+    entries = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names]
     deadline = time.monotonic() + sections["timeout"]
     while True:
-        missing = _policy_routing.missing_addresses(expected)
+        missing = _policy_routing.missing_addresses([entry for entry in entries if not entry["optional"]])
         if not missing:
-            return
+            break
         if time.monotonic() > deadline:
             raise Failure("after %d s: %s" % (sections["timeout"], "; ".join(missing)))
         time.sleep(0.05)
+    if any(entry["primary"] for entry in sections["interfaces"]["interfaces"]):
+        _managers.drop_learned_defaults({entry["name"] for entry in entries if not entry["primary"]})
 
 
 def repair():
