@@ -140,7 +140,7 @@ _value:
         - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
       type: dict
     interfaces:
-      description: For each interface its C(name), C(mac), C(addresses), C(dhcp4) and C(optional).
+      description: For each interface its C(name), C(mac), C(primary), C(addresses), C(dhcp4) and C(optional).
       type: list
       elements: dict
 """

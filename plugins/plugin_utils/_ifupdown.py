@@ -40,7 +40,7 @@ def stanzas(interface: Interface, dhcpcd: bool, metric: int) -> list[Stanza]:
         *_dhcp4(interface, dhcpcd),
         *_dhcp6(interface, dhcpcd, kernel_ra),
     ] or [Stanza("inet", "manual")]
-    found[0].lines[:0] = [*_link(interface, kernel_ra), *_dns(interface)]
+    found[0].lines[:0] = [*_link(interface, kernel_ra, dhcpcd), *_dns(interface)]
     for route in interface.routes:
         family = "inet6" if route.family == 6 else "inet"
         same_family = [stanza for stanza in found if stanza.family == family]
@@ -92,13 +92,17 @@ def _ra_options(kernel_ra: bool) -> list[str]:
     return ["accept_ra 2", "autoconf 1"] if kernel_ra else ["accept_ra 0", "autoconf 0"]
 
 
-def _link(interface: Interface, kernel_ra: bool) -> list[str]:
+def _link(interface: Interface, kernel_ra: bool, dhcpcd: bool) -> list[str]:
     """Not through sysctl(8): procps need not be installed. A kernel without IPv6 has no such files."""
     values = {"accept_ra": 2 if kernel_ra else 0}
     if kernel_ra:
         values["accept_ra_defrtr"] = 1 if interface.primary else 0
     conf = f"/proc/sys/net/ipv6/conf/{interface.name}"
     lines = [f"pre-up [ ! -e {conf} ] || echo {value} >{conf}/{key}" for key, value in values.items()]
+    if dhcpcd:
+        # A dhcpcd that had the interface before left it without a link-local address (1: the kernel makes none; ip-sysctl),
+        # and without one there is no router advertisement.
+        lines.append(f"pre-up ! grep -qsx 1 {conf}/addr_gen_mode || echo 0 >{conf}/addr_gen_mode")
     if interface.mtu:
         lines.append(f"pre-up ip link set dev {interface.name} mtu {interface.mtu}")
     return lines
@@ -114,4 +118,4 @@ def _route(interface: Interface, route: Route) -> str:
     """onlink, as ifupdown does for its gateways: a lease or an advertisement may come later. It goes when the link goes down."""
     metric = "" if route.metric is None else f" metric {route.metric}"
     table = f" table {route.table}" if route.table else ""
-    return f"up ip -{route.family} route replace {route.to} via {route.via} dev {interface.name} onlink{metric}{table}"
+    return f"up ip -{route.family} route replace {route.to} via {route.via} dev {interface.name} onlink proto static{metric}{table}"

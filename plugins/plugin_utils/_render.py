@@ -98,5 +98,8 @@ def _ifupdown_dhcpcd(present: list[Interface]) -> Files:
 
 
 def _leased(present: list[Interface]) -> list[Interface]:
-    """Those whose gateway only the DHCP client knows: it says it to the kernel, in a table that no rule looks up."""
-    return [i for i in present if i.dhcp4 and i.policy_routing and not i.primary]
+    """Those whose gateway only the DHCP client knows: it says it to the kernel, in a table that no rule looks up.
+
+    Also without policy routing, so that switching it on later needs no new lease.
+    """
+    return [i for i in present if i.dhcp4 and not i.primary]

@@ -88,11 +88,12 @@ def test_interfaces_says_what_each_is():
         {
             "name": "eth2",
             "mac": "02:00:00:aa:bb:cc",
+            "primary": False,
             "addresses": ["198.51.100.10/24", "2001:db8:2::10/64"],
             "dhcp4": False,
             "optional": False,
         },
-        {"name": "eth0.100", "mac": "", "addresses": [], "dhcp4": True, "optional": True},
+        {"name": "eth0.100", "mac": "", "primary": False, "addresses": [], "dhcp4": True, "optional": True},
     ]
 
 
