@@ -100,11 +100,16 @@ class Networkd:
     def before(self, _names):
         """Nothing to do while the old files are still there."""
 
-    def after(self, _names):
+    def after(self, _names, gone):
         if self._restart:
             run("systemctl", "restart", "systemd-networkd.service")
         elif self._reload:
             run("networkctl", "reload")
+        for name in gone:
+            # networkd forgets a link without a file and leaves on it whatever was there; ifdown does not
+            if os.path.exists("/sys/class/net/%s" % name) and run("networkctl", "list", "--no-legend", name)[1].endswith(" unmanaged"):
+                run("ip", "link", "set", "dev", name, "down")
+                run("ip", "address", "flush", "dev", name)
 
 
 class Ifupdown:
@@ -120,7 +125,7 @@ class Ifupdown:
             elif name in _configured():
                 run("ifdown", name)
 
-    def after(self, names):
+    def after(self, names, _gone):
         known = run("ifquery", "--list", "--allow=hotplug")[1].split()
         always = run("ifquery", "--list")[1].split()
         for name in names:
@@ -136,6 +141,21 @@ class Ifupdown:
 def of(variant, paths):
     """Return the manager of a variant, to be told ``before`` and ``after`` the files in ``paths`` change."""
     return (Networkd if variant == NETWORKD else Ifupdown)(paths)
+
+
+def default_families():
+    """Return the address families that have a default route in main."""
+    with netlink.Netlink() as connection:
+        return {family for family in kernel.FAMILIES
+                for header, _found, _body in kernel.dump_routes(connection, family, kernel.MAIN_TABLE) if not header[1]}
+
+
+def missing_default(before):
+    """Return a sentence if the host had a default route and has none now: IPv4's, or IPv6's where there was no other."""
+    family = min(before, default=None)
+    if family is None or family in default_families():
+        return []
+    return ["table main has no IPv%d default route; there was one before" % (4 if family == kernel.FAMILIES[0] else 6)]
 
 
 def drop_learned_defaults(names):

@@ -84,12 +84,13 @@ def execute(plan, sections):
     """Make the changes of a plan, journal first; undo them if anything fails."""
     # the connection that brought us may break by what we do: that must not end us half-way
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _transaction.begin(plan.changes, plan.live, {"variant": plan.variant, "names": plan.names})
+    _transaction.begin(plan.changes, plan.live, plan.variant)
     try:
-        around_files(plan.variant, plan.names, {change.path: change.after is not None for change in plan.changes},
+        families = _managers.default_families()
+        around_files(plan.variant, [(change.path, change.owner, change.after is not None) for change in plan.changes],
                      lambda: make(plan))
         if plan.names:
-            settle_interfaces(plan.names, sections)
+            settle_interfaces(plan.names, sections, families)
         if plan.intents is not None:
             problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
             if problems:
@@ -108,38 +109,52 @@ def make(plan):
     _sysctl.write({setting.path: setting.after for setting in plan.live})
 
 
-def around_files(variant, names, paths, change):
+def around_files(variant, files, change):
     """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
 
-    :arg names: the interfaces concerned.
-    :arg paths: ``{path: whether it is there afterwards}`` of the files concerned.
+    :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
     """
+    names = {owner for _path, owner, _stays in files} - {_files.SHARED} if variant else set()
+    gone = names - {owner for _path, owner, stays in files if stays}
+    paths = [path for path, _owner, _stays in files]
     manager = _managers.of(variant, paths) if variant else None
-    if manager:
-        manager.before(names)
-    _policy_routing.before_files([path for path, stays in paths.items() if not stays])
+    if names:
+        manager.before(sorted(names))
+    _policy_routing.before_files([path for path, _owner, stays in files if not stays])
     change()
     if manager:
-        manager.after(names)
+        manager.after(sorted(names), gone)
     _policy_routing.after_files(paths)
 
 
-def settle_interfaces(names, sections):
-    """Return when each attached interface in ``names`` has its addresses, and a secondary has brought nothing else.
+def settle_interfaces(names, sections, families):
+    """Return when each attached interface in ``names`` has its addresses, a secondary has brought nothing else, and a default route
+    is there if there was one before.
 
+    :arg families: the address families that had a default route in main.
     :raises Failure: after ``timeout`` seconds, naming what is missing.
     """
     entries = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names]
-    deadline = time.monotonic() + sections["timeout"]
-    while True:
-        missing = _policy_routing.missing_addresses([entry for entry in entries if not entry["optional"]])
-        if not missing:
-            break
-        if time.monotonic() > deadline:
-            raise Failure("after %d s: %s" % (sections["timeout"], "; ".join(missing)))
-        time.sleep(0.05)
+    waited_for = [entry for entry in entries if not entry["optional"]]
+    wait_until_none(lambda: _policy_routing.missing_addresses(waited_for), sections["timeout"])
     if any(entry["primary"] for entry in sections["interfaces"]["interfaces"]):
         _managers.drop_learned_defaults({entry["name"] for entry in entries if not entry["primary"]})
+    wait_until_none(lambda: _managers.missing_default(families), sections["timeout"])
+
+
+def wait_until_none(missing, timeout):
+    """Return when ``missing()`` is an empty list of sentences.
+
+    :raises Failure: after ``timeout`` seconds, with the sentences.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        sentences = missing()
+        if not sentences:
+            return
+        if time.monotonic() > deadline:
+            raise Failure("after %d s: %s" % (timeout, "; ".join(sentences)))
+        time.sleep(0.05)
 
 
 def repair():
@@ -157,8 +172,7 @@ def undo(journal):
         _transaction.restore_files(journal)
         _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
 
-    around_files(journal["context"]["variant"], journal["context"]["names"],
-                 {entry["path"]: entry["copy"] is not None for entry in journal["files"]}, restore)
+    around_files(journal["variant"], [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]], restore)
     _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
     _transaction.finish()
 

@@ -106,7 +106,7 @@ def files(section):
     for entry in entries:
         content = {key: value for key, value in entry.items() if value}
         text = json.dumps(dict(content, comment="gandi.hosting: written by Ansible, changes are overwritten"), indent=1, sort_keys=True)
-        wanted["%s/%s.json" % (reconciler.INTENTS_DIR, entry["name"])] = ((text + "\n").encode(), 0o644, entry["name"])
+        wanted["%s/%s.json" % (reconciler.INTENTS_DIR, entry["name"])] = ((text + "\n").encode(), 0o644, _files.SHARED)
     return wanted
 
 
@@ -118,7 +118,7 @@ def present():
             for name in os.listdir(folder):
                 path = os.path.join(folder, name)
                 if os.path.isfile(path):
-                    found[path] = name[:-len(".json")] if name.endswith(".json") else _files.SHARED
+                    found[path] = _files.SHARED
     return found
 
 

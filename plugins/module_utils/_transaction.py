@@ -37,24 +37,24 @@ def alone():
         yield
 
 
-def begin(changes, live, context):
+def begin(changes, live, variant):
     """Write the journal of a change that is about to be made.
 
     :arg changes: the file Changes.
     :arg live: the sysctl Settings.
-    :arg context: plain values that whoever undoes the change needs, such as the interfaces that it concerns.
+    :arg variant: of the network manager, or empty if no interface is concerned.
     """
     _forget()
     _files.make_folder(FOLDER)
     files = []
     for number, change in enumerate(changes):
-        entry = {"path": change.path, "copy": None}
+        entry = {"path": change.path, "owner": change.owner, "copy": None}
         if change.before is not None:
             entry["copy"] = "%s/%d" % (FOLDER, number)
             entry["mode"] = os.stat(change.path).st_mode & 0o7777
             _files.write(entry["copy"], change.before, 0o600)
         files.append(entry)
-    journal = {"files": files, "sysctl": {setting.path: setting.before for setting in live}, "context": context}
+    journal = {"files": files, "sysctl": {setting.path: setting.before for setting in live}, "variant": variant}
     _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
 
 

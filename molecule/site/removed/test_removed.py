@@ -9,7 +9,13 @@ PLACES = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-
 
 def test_no_file_of_ours_is_left(host):
     assert [path for path in PLACES if host.file(path).exists] == []
-    assert host.run("grep -rl 'gandi.hosting' /etc --include '*'").stdout == ""
+    # the agent and where it comes from stay: the package may be the image's own
+    assert host.run("grep -rlE 'gandi[.-]hosting' /etc | grep -v '^/etc/apt/'").stdout == ""
+
+
+def test_the_secondaries_are_forgotten(host):
+    said = host.check_output("ip -brief address show scope global")
+    assert [name for name in ("eth1", "eth2", "eth3") if name + "@" in said] == []
 
 
 @pytest.mark.parametrize("command", ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all"])

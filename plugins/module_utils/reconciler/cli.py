@@ -21,8 +21,6 @@ def main(arguments=None):
         service.run()
     with netlink.Netlink() as connection:
         outcome = reconcile_host(connection, dry_run=chosen.dry_run)
-    for line in outcome.lines:
-        print(line)
-    for problem in outcome.problems:
-        print(problem, file=sys.stderr)
+    sys.stdout.writelines(line + "\n" for line in outcome.lines)
+    sys.stderr.writelines(problem + "\n" for problem in outcome.problems)
     return 1 if outcome.problems else 0

@@ -47,13 +47,11 @@ def listen():
 
 
 def _look(netlink, said):
-    """Reconcile once; print what changed, and each problem once for as long as it lasts."""
+    """Reconcile once; say what changed, and each problem once for as long as it lasts."""
     outcome = reconcile_host(netlink)
-    for line in outcome.lines:
-        print(line, flush=True)
-    for problem in outcome.problems:
-        if problem not in said:
-            print(problem, file=sys.stderr, flush=True)
+    sys.stderr.writelines(line + "\n" for line in outcome.lines)
+    sys.stderr.writelines(problem + "\n" for problem in outcome.problems if problem not in said)
+    sys.stderr.flush()
     return outcome.problems
 
 
