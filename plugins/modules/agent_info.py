@@ -52,10 +52,10 @@ satisfied_by:
   returned: success
   sample: gandi-hosting-vm
 installable:
-  description: The package that apt would install and that is recent enough; empty if none is.
+  description: The package, and its version, that apt would install and that is recent enough; empty if none is.
   type: str
   returned: success
-  sample: gandi-hosting-vm2
+  sample: gandi-hosting-vm=2652
 refusal:
   description: Why nothing can be installed; empty if something can.
   type: str
@@ -87,13 +87,13 @@ def main():
     minimum = module.params["minimum_version"]
     contents = {path: _files.read(path) for path in module.params["files"]}
     installed, offered = _agent.installed(), _agent.candidates()
-    installable = _agent.recent(offered, minimum)
+    name = _agent.recent(offered, minimum)
     module.exit_json(
         changed=False,
         installed=installed,
         satisfied_by=_agent.recent(installed, minimum),
-        installable=installable,
-        refusal="" if installable else _agent.refusal(offered, minimum),
+        installable="%s=%s" % (name, offered[name]) if name else "",
+        refusal="" if name else _agent.refusal(offered, minimum),
         differing_files=[path for path, content in module.params["files"].items() if contents[path] != content.encode()],
         present_files=[path for path, content in contents.items() if content is not None])
 
