@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 from . import _files
 from ._commands import Failure, is_active, run
@@ -34,6 +35,8 @@ IFSTATE = "/run/network/ifstate"
 ASIDE = "#gandi.hosting %s#"
 # rtm_protocol of what nobody wrote down: added by dhclient's script (boot), the kernel or a client of router advertisements, DHCP
 LEARNED = frozenset((3, 9, 16))
+# How often, and every how many seconds, networkd is asked whether it has looked at a link.
+SETTLE_TRIES, SETTLE_PAUSE = 100, 0.05
 KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
 
 
@@ -106,10 +109,18 @@ class Networkd:
         elif self._reload:
             run("networkctl", "reload")
         for name in gone:
-            # networkd forgets a link without a file and leaves on it whatever was there; ifdown does not
-            if os.path.exists("/sys/class/net/%s" % name) and run("networkctl", "list", "--no-legend", name)[1].endswith(" unmanaged"):
-                run("ip", "link", "set", "dev", name, "down")
-                run("ip", "address", "flush", "dev", name)
+            self._forget(name)
+
+    def _forget(self, name):
+        """Take a link down that no file configures any more: after a restart networkd leaves on it whatever was there."""
+        for _attempt in range(SETTLE_TRIES):
+            _status, said = run("networkctl", "list", "--no-legend", name, check=False)
+            if not said.endswith(("pending", "initialized")):
+                break
+            time.sleep(SETTLE_PAUSE)
+        if said.endswith("unmanaged"):
+            run("ip", "link", "set", "dev", name, "down")
+            run("ip", "address", "flush", "dev", name)
 
 
 class Ifupdown:
