@@ -89,7 +89,7 @@ def set_aside(text, names):
 
 def restore(text):
     """Return an interfaces file with all that was set aside back in its place."""
-    return re.sub(r"(?m)^#gandi\.hosting \S+#", "", text)
+    return re.sub(r"(?m)^#gandi\.hosting [^\s#]+#", "", text)
 
 
 class Networkd:
