@@ -119,8 +119,7 @@ class Networkd:
                 break
             time.sleep(SETTLE_PAUSE)
         if said.endswith("unmanaged"):
-            run("ip", "link", "set", "dev", name, "down")
-            run("ip", "address", "flush", "dev", name)
+            clear(name)
 
 
 class Ifupdown:
@@ -152,6 +151,13 @@ class Ifupdown:
 def of(variant, paths):
     """Return the manager of a variant, to be told ``before`` and ``after`` the files in ``paths`` change."""
     return (Networkd if variant == NETWORKD else Ifupdown)(paths)
+
+
+def clear(name):
+    """Take a link down, if it is attached, with all addresses and routes on it."""
+    if os.path.exists("/sys/class/net/%s" % name):
+        run("ip", "link", "set", "dev", name, "down")
+        run("ip", "address", "flush", "dev", name)
 
 
 def default_families():

@@ -88,7 +88,7 @@ def execute(plan, sections):
     try:
         families = _managers.default_families()
         around_files(plan.variant, [(change.path, change.owner, change.after is not None) for change in plan.changes],
-                     lambda: make(plan))
+                     lambda: make(plan), taken_over(plan, sections))
         if plan.names:
             settle_interfaces(plan.names, sections, families)
         if plan.intents is not None:
@@ -104,15 +104,24 @@ def execute(plan, sections):
     _transaction.finish()
 
 
+def taken_over(plan, sections):
+    """Return the secondary interfaces that get their first file of ours: somebody else's address must not pass for a lease, nor an
+    advertisement that the kernel took before it was told not to stay in main."""
+    present = {change.owner for change in plan.changes if change.before is not None}
+    secondaries = {entry["name"] for entry in sections["interfaces"]["interfaces"] if not entry["primary"]} if plan.names else set()
+    return sorted(secondaries.intersection(plan.names) - present)
+
+
 def make(plan):
     _transaction.write_files(plan.changes)
     _sysctl.write({setting.path: setting.after for setting in plan.live})
 
 
-def around_files(variant, files, change):
+def around_files(variant, files, change, taken_over=()):
     """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
 
     :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
+    :arg taken_over: interfaces that had no file of ours and must not keep what was on them.
     """
     names = {owner for _path, owner, _stays in files} - {_files.SHARED} if variant else set()
     gone = names - {owner for _path, owner, stays in files if stays}
@@ -120,6 +129,8 @@ def around_files(variant, files, change):
     manager = _managers.of(variant, paths) if variant else None
     if names:
         manager.before(sorted(names))
+    for name in taken_over:
+        _managers.clear(name)
     _policy_routing.before_files([path for path, _owner, stays in files if not stays])
     change()
     if manager:
