@@ -33,8 +33,6 @@ INTERFACES = "/etc/network/interfaces"
 IFSTATE = "/run/network/ifstate"
 # An administrator's stanza that we have set aside: each of its lines after this mark, byte for byte.
 ASIDE = "#gandi.hosting %s#"
-# rtm_protocol of what nobody wrote down: added by dhclient's script (boot), the kernel or a client of router advertisements, DHCP
-LEARNED = frozenset((3, 9, 16))
 # How often, and every how many seconds, networkd is asked whether it has looked at a link.
 SETTLE_TRIES, SETTLE_PAUSE = 100, 0.05
 KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
@@ -173,20 +171,6 @@ def missing_default(before):
     if family is None or family in default_families():
         return []
     return ["table main has no IPv%d default route; there was one before" % (4 if family == kernel.FAMILIES[0] else 6)]
-
-
-def drop_learned_defaults(names):
-    """Delete from main the default routes that were learned through secondary interfaces before they were ours.
-
-    A router advertisement's stays for half an hour after the kernel has been told to take none, and a network manager that lets
-    foreign routes alone lets it alone too. Those that an administrator set (protocol static) are not learned.
-    """
-    with netlink.Netlink() as connection:
-        for link in kernel.read_links(connection).values():
-            for family in kernel.FAMILIES if link.name in names else ():
-                stale = [body for header, _found, body in kernel.dump_routes(connection, family, kernel.MAIN_TABLE, link.index)
-                         if not header[1] and header[5] in LEARNED]
-                connection.change([(netlink.RTM_DELROUTE, 0, body) for body in stale])
 
 
 def _interfaces_files():

@@ -139,17 +139,13 @@ def around_files(variant, files, change, taken_over=()):
 
 
 def settle_interfaces(names, sections, families):
-    """Return when each attached interface in ``names`` has its addresses, a secondary has brought nothing else, and a default route
-    is there if there was one before.
+    """Return when each attached interface in ``names`` has its addresses, and a default route is there if there was one before.
 
     :arg families: the address families that had a default route in main.
     :raises Failure: after ``timeout`` seconds, naming what is missing.
     """
-    entries = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names]
-    waited_for = [entry for entry in entries if not entry["optional"]]
+    waited_for = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names and not entry["optional"]]
     wait_until_none(lambda: _policy_routing.missing_addresses(waited_for), sections["timeout"])
-    if any(entry["primary"] for entry in sections["interfaces"]["interfaces"]):
-        _managers.drop_learned_defaults({entry["name"] for entry in entries if not entry["primary"]})
     wait_until_none(lambda: _managers.missing_default(families), sections["timeout"])
 
 
