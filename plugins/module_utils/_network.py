@@ -66,8 +66,10 @@ def make_plan(sections):
     if sections["policy_routing"] is not None:
         policy_files = _policy_routing.files(sections["policy_routing"])
         intents = _policy_routing.parse(policy_files)
-        changes = changes + _files.changes(policy_files, _policy_routing.present())
-        routing = _policy_routing.reconcile(intents, dry_run=True).lines
+        found = _files.changes(policy_files, _policy_routing.present())
+        changes = changes + found
+        # where the intents are those that the service works by, it may be about to do just this
+        routing = (_policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)).lines
     return Plan(changes, live, variant, names, intents, policy_files, routing, bool(policy_files) and not _policy_routing.is_running())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pkgutil
+import time
 
 from . import _files, reconciler
 from ._commands import Failure, is_active, run
@@ -18,6 +19,9 @@ UNIT_PATH = "/etc/systemd/system/" + UNIT
 COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
 PROGRAM = (reconciler, apply, cli, intents, kernel, netlink, planner, service)
+
+# How often, and every how many seconds, we look whether the service mends a difference.
+LOOKS, PAUSE = 3, 0.2
 
 # -I: nothing of the caller's environment is imported; -B: no byte code is left beside the program
 COMMAND_CONTENT = """\
@@ -158,6 +162,19 @@ def reconcile(wanted_intents, dry_run):
             return apply.reconcile(connection, wanted_intents, dry_run=True)
         with apply.alone():
             return apply.reconcile(connection, wanted_intents)
+
+
+def difference(wanted_intents):
+    """Return ``(lines, problems)``: how the kernel differs from what is wanted, when the service has had the time to mend it.
+
+    The service waits for a short quiet before it acts: what differs at one look only is on its way.
+    """
+    for _attempt in range(LOOKS):
+        outcome = reconcile(wanted_intents, dry_run=True)
+        if not outcome.lines or not is_running():
+            break
+        time.sleep(PAUSE)
+    return outcome
 
 
 def missing_addresses(expected):

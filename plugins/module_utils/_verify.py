@@ -5,17 +5,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 from . import _policy_routing
 from .reconciler import intents as intent_files
-from .reconciler import apply, kernel, netlink
+from .reconciler import kernel, netlink
 
 # Somewhere far away: documentation prefixes (RFC 5737, RFC 3849), no packet is sent. The first that only a default route reaches.
 FAR = {4: ("192.0.2.1", "198.51.100.1", "203.0.113.1"), 16: ("2001:db8:ffff:ffff::1", "3fff:fff::1")}
-
-# The service waits for a short quiet before it acts: what differs at one look only is on its way.
-LOOKS, PAUSE = 3, 0.2
 
 
 def inspect(expected, routed, rp_filter=None):
@@ -97,15 +93,9 @@ def _engine():
     """Yield what is wrong with the service and with what it should have done."""
     if not _policy_routing.is_running():
         yield "%s: not running" % _policy_routing.UNIT
-    for _attempt in range(LOOKS):
-        intents, problems = intent_files.read()
-        with netlink.Netlink() as connection:
-            lines = apply.reconcile(connection, intents, problems, dry_run=True).lines
-        if not lines:
-            break
-        time.sleep(PAUSE)
+    intents, problems = intent_files.read()
     yield from problems
-    for line in lines:
+    for line in _policy_routing.difference(intents).lines:
         yield "policy routing: the kernel differs from what is wanted: %s" % line
 
 
