@@ -52,7 +52,9 @@ satisfied_by:
   returned: success
   sample: gandi-hosting-vm
 installable:
-  description: The package, and its version, that apt would install and that is recent enough; empty if none is.
+  description:
+    - The package, and its version, that apt would install and that is recent enough; empty if none is.
+    - Not looked for where RV(satisfied_by) is set.
   type: str
   returned: success
   sample: gandi-hosting-vm=2652
@@ -86,14 +88,17 @@ def main():
         supports_check_mode=True)
     minimum = module.params["minimum_version"]
     contents = {path: _files.read(path) for path in module.params["files"]}
-    installed, offered = _agent.installed(), _agent.candidates()
+    installed = _agent.installed()
+    satisfied_by = _agent.recent(installed, minimum)
+    # asking apt takes longer than all the rest
+    offered = {} if satisfied_by else _agent.candidates()
     name = _agent.recent(offered, minimum)
     module.exit_json(
         changed=False,
         installed=installed,
-        satisfied_by=_agent.recent(installed, minimum),
+        satisfied_by=satisfied_by,
         installable="%s=%s" % (name, offered[name]) if name else "",
-        refusal="" if name else _agent.refusal(offered, minimum),
+        refusal="" if name or satisfied_by else _agent.refusal(offered, minimum),
         differing_files=[path for path, content in module.params["files"].items() if contents[path] != content.encode()],
         present_files=[path for path, content in contents.items() if content is not None])
 
