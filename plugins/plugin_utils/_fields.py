@@ -22,13 +22,14 @@ from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, TABLES
+
 try:
     import netaddr
 except ImportError:  # reported by _model.parse(), which everything goes through
     netaddr = None
 
-GATEWAYS_TABLE = 26519
-OUR_TABLES = range(GATEWAYS_TABLE, 27000)
+OUR_TABLES = range(GATEWAYS_TABLE, TABLES.stop)
 KERNEL_TABLES = range(253, 256)
 
 FAMILY_OF = {"gateway4": 4, "gateway6": 6}

@@ -16,7 +16,9 @@ from typing import Any
 
 import jinja2
 
-from ._fields import GATEWAYS_TABLE
+from ansible_collections.gandi.hosting.plugins.module_utils._files import HEADER_LINE, SHARED
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE
+
 from ._ifupdown import stanzas
 from ._model import Interface
 
@@ -47,7 +49,7 @@ def _file(template: str, interface: Interface | None = None, mode: str = "", **v
     """A file of one interface, or of all of them."""
     owner = interface.name if interface else ""
     content = _templates.get_template(template).render(
-        header=f"# gandi.hosting: {owner or '*'}: written by Ansible, changes are overwritten",
+        header=(HEADER_LINE % (owner or SHARED)).rstrip(),
         interface=interface,
         gateways_table=GATEWAYS_TABLE,
         primary_metric=PRIMARY_METRIC,
