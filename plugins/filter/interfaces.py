@@ -1,4 +1,4 @@
-# Copyright: gandi.hosting contributors
+# Copyright: (c) 2026, the gandi.hosting authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: interfaces
 short_description: Turn gandi_interfaces into the configuration files of every network manager
 version_added: 0.1.0
-author: gandi.hosting contributors (@Gandi)
+author: The gandi.hosting authors (@gandi-hosting)
 description:
   - Checks the list, and renders it for systemd-networkd and for ifupdown with either of Debian's DHCP clients.
   - The module P(gandi.hosting.network#module) picks the files of the manager that the host really runs.

@@ -1,4 +1,4 @@
-# Copyright: gandi.hosting contributors
+# Copyright: (c) 2026, the gandi.hosting authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: policy_routing
 short_description: Turn gandi_interfaces into the intents of the policy routing reconciler
 version_added: 0.1.0
-author: gandi.hosting contributors (@Gandi)
+author: The gandi.hosting authors (@gandi-hosting)
 description:
   - Checks the list, and returns the interfaces whose replies are to leave through themselves.
   - Absent interfaces, and those without C(policy_routing), are not in the result. The primary is in it as soon as another one is,

@@ -1,4 +1,4 @@
-# Copyright: gandi.hosting contributors
+# Copyright: (c) 2026, the gandi.hosting authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: sysctl
 short_description: The kernel settings that make all interfaces of gandi_interfaces answer
 version_added: 0.1.0
-author: gandi.hosting contributors (@Gandi)
+author: The gandi.hosting authors (@gandi-hosting)
 description:
   - Checks the list, and returns what to set so that the two values are in effect on the interfaces that exist and on those that are
     attached later.
