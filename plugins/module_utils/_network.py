@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import typing
+import uuid
 
-from . import _files, _managers, _policy_routing, _sysctl, _transaction
+from . import _apply, _files, _managers, _policy_routing, _safety_net, _sysctl, _transaction
 from ._commands import Failure
 
 
@@ -33,16 +33,19 @@ class Plan(typing.NamedTuple):
 def run(sections, check_mode=False):
     """Make the host what the sections say; return the module's result.
 
-    :arg sections: ``sysctl``, ``interfaces``, ``policy_routing``, each None (not touched) or as the filters give it, and ``backend``
-        and ``timeout`` (seconds to wait for the addresses of an interface that changed).
+    :arg sections: ``sysctl``, ``interfaces``, ``policy_routing``, each None (not touched) or as the filters give it, ``backend``,
+        ``timeout`` (seconds to wait for the addresses of an interface that changed) and ``confirm_timeout`` (seconds until the
+        host undoes a change that nobody has confirmed; 0: it stands without).
     :raises Failure: with a sentence; what was there before is back.
     """
+    identity = ""
     with _transaction.alone():
         repaired = None if check_mode else repair()
         plan = make_plan(sections)
         if not plan.empty and not check_mode:
-            execute(plan, sections)
+            identity = execute(plan, sections)
     return {
+        "confirm": identity,
         "changed": bool(not plan.empty or repaired),
         "backend": plan.variant,
         "interfaces_changed": plan.names,
@@ -83,27 +86,56 @@ def plan_interfaces(section, variant):
 
 
 def execute(plan, sections):
-    """Make the changes of a plan, journal first; undo them if anything fails."""
+    """Make the changes of a plan, journal first; undo them if anything fails.
+
+    Return what a new connection confirms them by, or "" if they stand already.
+    """
     # the connection that brought us may break by what we do: that must not end us half-way
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _transaction.begin(plan.changes, plan.live, plan.variant)
+    identity, patience = uuid.uuid4().hex, sections["confirm_timeout"]
+    if patience:
+        _safety_net.prepare()
+    _transaction.begin(identity, plan.changes, plan.live, plan.variant)
+    _transaction.reached("journal")
     try:
-        families = _managers.default_families()
-        around_files(plan.variant, [(change.path, change.owner, change.after is not None) for change in plan.changes],
-                     lambda: make(plan), taken_over(plan, sections))
-        if plan.names:
-            settle_interfaces(plan.names, sections, families)
-        if plan.intents is not None:
-            problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
-            if problems:
-                raise Failure("; ".join(problems))
+        if patience:
+            _safety_net.arm(identity, patience)
+        _transaction.reached("armed")
+        make(plan, sections)
     except (Failure, OSError) as error:
         try:
-            undo(_transaction.unfinished())
+            _apply.undo(_transaction.unfinished())
         except (Failure, OSError) as second:
             raise Failure("%s. Undoing it failed too (%s); the next run will try again" % (error, second)) from error
+        _safety_net.disarm()
         raise Failure("%s. The previous configuration is back" % error) from error
+    if patience:
+        return identity
     _transaction.finish()
+    return ""
+
+
+def make(plan, sections):
+    """Make the changes of a plan.
+
+    :raises Failure: one could not be made, or has not led to what it was for.
+    """
+    def write():
+        _transaction.write_files(plan.changes)
+        _transaction.reached("written")
+        _sysctl.write({setting.path: setting.after for setting in plan.live})
+
+    families = _managers.default_families()
+    files = [(change.path, change.owner, change.after is not None) for change in plan.changes]
+    _apply.around_files(plan.variant, files, write, taken_over(plan, sections))
+    _transaction.reached("applied")
+    if plan.names:
+        settle_interfaces(plan.names, sections, families)
+    if plan.intents is not None:
+        problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
+        if problems:
+            raise Failure("; ".join(problems))
+    _transaction.reached("reconciled")
 
 
 def taken_over(plan, sections):
@@ -114,30 +146,26 @@ def taken_over(plan, sections):
     return sorted(secondaries.intersection(plan.names) - present)
 
 
-def make(plan):
-    _transaction.write_files(plan.changes)
-    _sysctl.write({setting.path: setting.after for setting in plan.live})
+def confirm(identity):
+    """Let the change ``identity`` stand.
 
-
-def around_files(variant, files, change, taken_over=()):
-    """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
-
-    :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
-    :arg taken_over: interfaces that had no file of ours and must not keep what was on them.
+    :raises Failure: it was undone in the meantime, with the reason.
     """
-    names = {owner for _path, owner, _stays in files} - {_files.SHARED} if variant else set()
-    gone = names - {owner for _path, owner, stays in files if stays}
-    paths = [path for path, _owner, _stays in files]
-    manager = _managers.of(variant, paths) if variant else None
-    if names:
-        manager.before(sorted(names))
-    for name in taken_over:
-        _managers.clear(name)
-    _policy_routing.before_files([path for path, _owner, stays in files if not stays])
-    change()
-    if manager:
-        manager.after(sorted(names), gone)
-    _policy_routing.after_files(paths)
+    with _transaction.alone(wait=True):
+        journal = _transaction.unfinished()
+        if journal is None or journal["id"] != identity:
+            raise Failure(undone(identity))
+        _transaction.finish()
+        _safety_net.disarm()
+
+
+def undone(identity):
+    """Return the sentence about a change that is not there any more."""
+    report = _transaction.last_report()
+    if report is None or report["id"] != identity:
+        return "there is no change %s to confirm, and no report of its being undone" % identity
+    return "the change was undone at %s, because %s; the host has what it had before: %s" % (
+        report["at"], report["reason"], ", ".join(report["files"]))
 
 
 def settle_interfaces(names, sections, families):
@@ -171,19 +199,11 @@ def repair():
     journal = _transaction.unfinished()
     if journal is None:
         return None
-    undo(journal)
+    if _safety_net.is_armed():
+        raise Failure("another run has changed the network of this host, and waits for its confirmation; expected to be alone")
+    _apply.undo(journal)
+    _safety_net.clear()
     return "an earlier run was interrupted: what it had changed was undone before this one began"
-
-
-def undo(journal):
-    """Put back what a journal says: files, live values, and the interfaces concerned."""
-    def restore():
-        _transaction.restore_files(journal)
-        _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
-
-    around_files(journal["variant"], [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]], restore)
-    _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
-    _transaction.finish()
 
 
 def describe(plan):

@@ -13,6 +13,8 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
+import time
 
 from . import _files
 from ._commands import Failure
@@ -20,25 +22,32 @@ from ._commands import Failure
 FOLDER = "/var/lib/gandi-hosting/transaction"
 JOURNAL = FOLDER + "/journal.json"
 LOCK = "/run/gandi-hosting/network.lock"
+# What became of the last change that was undone without anybody there to be told.
+REPORT = "/var/lib/gandi-hosting/undone.json"
+# For tests only: the step of a transaction at which the process kills itself (CONTRIBUTING.md).
+FAULT = "GANDI_HOSTING_FAULT"
 
 
 @contextlib.contextmanager
-def alone():
+def alone(wait=False):
     """Hold this host's lock for changes to the network.
 
+    :arg wait: for the one who holds it.
     :raises Failure: another run holds it.
     """
     os.makedirs(os.path.dirname(LOCK), exist_ok=True)
     with open(LOCK, "a", encoding="utf-8") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise Failure("another run is changing the network of this host; expected to be alone") from None
         yield
 
 
-def begin(changes, live, variant):
+def begin(identity, changes, live, variant):
     """Write the journal of a change that is about to be made.
+
+    :arg identity: by which the change is confirmed.
 
     :arg changes: the file Changes.
     :arg live: the sysctl Settings.
@@ -54,7 +63,7 @@ def begin(changes, live, variant):
             entry["mode"] = os.stat(change.path).st_mode & 0o7777
             _files.write(entry["copy"], change.before, 0o600)
         files.append(entry)
-    journal = {"files": files, "sysctl": {setting.path: setting.before for setting in live}, "variant": variant}
+    journal = {"id": identity, "files": files, "sysctl": {setting.path: setting.before for setting in live}, "variant": variant}
     _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
 
 
@@ -65,7 +74,8 @@ def unfinished():
 
 
 def write_files(changes):
-    for change in changes:
+    for number, change in enumerate(changes):
+        reached("file %d" % number)
         if change.after is None:
             _files.remove(change.path)
         else:
@@ -85,6 +95,25 @@ def finish():
     """Forget the journal: the change stands, or is undone."""
     _files.remove(JOURNAL)
     _forget()
+
+
+def report(journal, reason):
+    """Leave a note of an undone change for whoever asks."""
+    content = {"id": journal["id"], "reason": reason, "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+               "files": [entry["path"] for entry in journal["files"]]}
+    _files.write(REPORT, (json.dumps(content, indent=1) + "\n").encode(), 0o600)
+
+
+def last_report():
+    """Return the last note, or None."""
+    content = _files.read(REPORT)
+    return json.loads(content) if content else None
+
+
+def reached(step):
+    """Die here, as by SIGKILL or a power cut, if a test has asked for it."""
+    if os.environ.get(FAULT) == step:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _forget():

@@ -106,6 +106,13 @@ options:
     description: How many seconds an interface that changed may take to get its addresses.
     type: int
     default: 30
+  confirm_timeout:
+    description:
+      - After how many seconds the host undoes the change by itself, unless M(gandi.hosting.network_confirm) confirms it over a new
+        connection. It also does so if it is restarted, or loses power, before that.
+      - V(0) lets a change stand that has led to the addresses it was for.
+    type: int
+    default: 0
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
@@ -147,6 +154,11 @@ backend:
   type: str
   returned: success
   sample: ifupdown-dhcpcd
+confirm:
+  description: What M(gandi.hosting.network_confirm) takes to let the change stand; empty if there is nothing to confirm.
+  type: str
+  returned: success
+  sample: 1b4e28ba2fa111d2883f0016d3cca427
 interfaces_changed:
   description: The interfaces that were configured again.
   type: list
@@ -182,6 +194,7 @@ ARGUMENTS = {
     }},
     "backend": {"type": "str", "choices": ["auto", "networkd", "ifupdown"], "default": "auto"},
     "timeout": {"type": "int", "default": 30},
+    "confirm_timeout": {"type": "int", "default": 0},
 }
 
 

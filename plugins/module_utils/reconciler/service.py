@@ -31,7 +31,7 @@ def run():
     # subscribed before the first look, so that nothing falls between
     with listen() as events, nl.Netlink() as netlink:
         said = _look(netlink, ())
-        _notify("READY=1")
+        notify("READY=1")
         while True:
             _wait(events, netlink.port)
             said = _look(netlink, said)
@@ -99,7 +99,7 @@ def matters(kind, body):
     return table == MAIN_TABLE and (header[1] == 0 or kernel.RTA_GATEWAY not in found)
 
 
-def _notify(message):
+def notify(message):
     """Tell systemd, if it asked (sd_notify(3))."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Files change with everybody concerned told before and after; and the same backwards, from a journal."""
+
+from __future__ import annotations
+
+import os
+
+from . import _files, _managers, _policy_routing, _sysctl, _transaction
+
+
+def around_files(variant, files, change, taken_over=()):
+    """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
+
+    :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
+    :arg taken_over: interfaces that had no file of ours and must not keep what was on them.
+    """
+    names = {owner for _path, owner, _stays in files} - {_files.SHARED} if variant else set()
+    gone = names - {owner for _path, owner, stays in files if stays}
+    paths = [path for path, _owner, _stays in files]
+    manager = _managers.of(variant, paths) if variant else None
+    if names:
+        manager.before(sorted(names))
+    for name in taken_over:
+        _managers.clear(name)
+    _policy_routing.before_files([path for path, _owner, stays in files if not stays])
+    change()
+    if manager:
+        manager.after(sorted(names), gone)
+    _policy_routing.after_files(paths)
+
+
+def undo(journal):
+    """Put back what a journal says: files, live values, and the interfaces concerned."""
+    def restore():
+        _transaction.restore_files(journal)
+        _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
+
+    around_files(journal["variant"], [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]], restore)
+    _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
+    _transaction.finish()

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The dead man's switch: the host undoes a change by itself unless somebody confirms it over a new connection.
+
+Armed before the first write of a change, and made of two things that need nothing of the module's own process, files or connection:
+
+- a transient service that has already loaded all that it needs, sleeps, and then undoes the change;
+- a unit that does so at boot, before the network comes up, if the machine was restarted or lost power in between.
+
+Both run a copy of this code in a folder of its own, and do nothing once the journal is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import shutil
+import sys
+import time
+
+from . import _apply, _files, _policy_routing, _transaction
+from ._commands import Failure, run
+
+ARMED_UNIT = "gandi-hosting-undo.service"
+BOOT_UNIT = "gandi-hosting-undo-boot.service"
+BOOT_UNIT_PATH = "/etc/systemd/system/" + BOOT_UNIT
+BOOT_LINK = "/etc/systemd/system/sysinit.target.wants/" + BOOT_UNIT
+PROGRAM = "/var/lib/gandi-hosting/undo"
+PARTS = ("_apply.py", "_commands.py", "_files.py", "_managers.py", "_policy_routing.py", "_safety_net.py", "_sysctl.py", "_transaction.py")
+MAIN = """\
+import sys
+
+from gandi_hosting._safety_net import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+BOOT_UNIT_CONTENT = """\
+%s[Unit]
+Description=Undo a change of the network that nobody has confirmed (gandi.hosting)
+DefaultDependencies=no
+ConditionPathExists=%s
+After=local-fs.target
+Before=network-pre.target systemd-sysctl.service systemd-networkd.service networking.service %s shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/python3 -IB %s boot
+
+[Install]
+WantedBy=sysinit.target
+""" % (_files.HEADER_LINE % _files.SHARED, _transaction.JOURNAL, _policy_routing.UNIT, PROGRAM)
+
+
+def prepare():
+    """Write the program and the boot unit. They do nothing as long as there is no journal.
+
+    :raises Failure: systemd is not this host's init: nothing could undo a change after the connection is lost.
+    """
+    if not os.path.isdir("/run/systemd/system"):
+        raise Failure("systemd does not run this host, so nothing could undo the change if the connection is lost; expected systemd as "
+                      "PID 1, or confirm_timeout 0 to change the network without a net")
+    package = os.path.join(PROGRAM, "gandi_hosting")
+    for name in PARTS:
+        _files.write(os.path.join(package, name), pkgutil.get_data(__package__, name))
+    for part in _policy_routing.PROGRAM:
+        name = os.path.basename(part.__file__)
+        _files.write(os.path.join(package, "reconciler", name), pkgutil.get_data(_policy_routing.reconciler.__name__, name))
+    _files.write(os.path.join(package, "__init__.py"), b"")
+    _files.write(os.path.join(PROGRAM, "__main__.py"), MAIN.encode())
+    _files.write(BOOT_UNIT_PATH, BOOT_UNIT_CONTENT.encode())
+    _files.make_folder(os.path.dirname(BOOT_LINK))
+    if not os.path.islink(BOOT_LINK):
+        os.symlink(BOOT_UNIT_PATH, BOOT_LINK)
+        _files.sync_folder(os.path.dirname(BOOT_LINK))
+
+
+def arm(identity, seconds):
+    """Start the service that undoes the journal's change after ``seconds``; return when it is ready to."""
+    run("systemctl", "reset-failed", ARMED_UNIT, check=False)
+    run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify",
+        "/usr/bin/python3", "-IB", PROGRAM, "wait", identity, str(seconds))
+
+
+def is_armed():
+    return run("systemctl", "is-active", "--quiet", ARMED_UNIT, check=False)[0] == 0
+
+
+def disarm():
+    """Forget the switch. The journal must be gone before."""
+    run("systemctl", "stop", ARMED_UNIT, check=False)
+    clear()
+
+
+def clear():
+    """Remove the files of the switch; a process that runs from them has loaded them."""
+    _files.remove(BOOT_LINK)
+    _files.remove(BOOT_UNIT_PATH)
+    shutil.rmtree(PROGRAM, ignore_errors=True)
+
+
+def main(arguments):
+    """The program: ``wait ID SECONDS`` or ``boot``. Everything is loaded by the time it is called."""
+    try:
+        if arguments[0] == "wait":
+            wait(arguments[1], float(arguments[2]))
+        else:
+            boot()
+    except (Failure, OSError) as error:
+        sys.stderr.write("the change could not be undone, the next run will try again: %s\n" % error)
+        return 1
+    clear()
+    return 0
+
+
+def wait(identity, seconds):
+    """Undo the change ``identity`` after a while, unless it is finished by then."""
+    deadline = time.monotonic() + seconds
+    _policy_routing.service.notify("READY=1")
+    while time.monotonic() < deadline:
+        time.sleep(deadline - time.monotonic())
+    with _transaction.alone(wait=True):
+        journal = _transaction.unfinished()
+        if journal and journal["id"] == identity:
+            _apply.undo(journal)
+            _transaction.report(journal, "nobody confirmed it over a new connection within %d s" % seconds)
+
+
+def boot():
+    """Undo the change that the last boot has left. Nothing is up yet: files are all that there is to put back."""
+    journal = _transaction.unfinished()
+    if journal:
+        _transaction.restore_files(journal)
+        run("systemctl", "daemon-reload", check=False)
+        _transaction.finish()
+        _transaction.report(journal, "the host was restarted before it was confirmed")
