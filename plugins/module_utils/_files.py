@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -56,6 +57,24 @@ def write(path, content, mode=0o644):
         os.unlink(temporary)
         raise
     sync_folder(folder)
+
+
+def put_back(copy, path, mode):
+    """Give a file the content of a copy, which stays. On one file system this needs no space, so a full disk cannot prevent it."""
+    folder = os.path.dirname(path)
+    make_folder(folder)
+    temporary = os.path.join(folder, ".gandi-hosting-back~")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        os.link(copy, temporary)
+        os.rename(temporary, path)
+        # rename(2) does nothing where both are the same file already
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        sync_folder(folder)
+    except OSError:
+        write(path, read(copy), mode)
 
 
 def remove(path):

@@ -93,21 +93,23 @@ def execute(plan, sections):
     # the connection that brought us may break by what we do: that must not end us half-way
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     identity, patience = uuid.uuid4().hex, sections["confirm_timeout"]
-    if patience:
-        _safety_net.prepare()
-    _transaction.begin(identity, plan.changes, plan.live, plan.variant)
-    _transaction.reached("journal")
     try:
+        if patience:
+            _safety_net.prepare()
+        _transaction.begin(identity, plan.changes, plan.live, plan.variant)
+        _transaction.reached("journal")
         if patience:
             _safety_net.arm(identity, patience)
         _transaction.reached("armed")
         make(plan, sections)
     except (Failure, OSError) as error:
         try:
-            _apply.undo(_transaction.unfinished())
+            journal = _transaction.unfinished()
+            if journal:
+                _apply.undo(journal)
+            _safety_net.disarm()
         except (Failure, OSError) as second:
-            raise Failure("%s. Undoing it failed too (%s); the next run will try again" % (error, second)) from error
-        _safety_net.disarm()
+            raise Failure("%s. Undoing it failed too (%s); it will be tried again" % (error, second)) from error
         raise Failure("%s. The previous configuration is back" % error) from error
     if patience:
         return identity

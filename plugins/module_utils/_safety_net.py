@@ -12,11 +12,12 @@ Both run a copy of this code in a folder of its own, and do nothing once the jou
 
 from __future__ import annotations
 
+import io
 import os
 import pkgutil
-import shutil
 import sys
 import time
+import zipfile
 
 from . import _apply, _files, _policy_routing, _transaction
 from ._commands import Failure, run
@@ -25,7 +26,7 @@ ARMED_UNIT = "gandi-hosting-undo.service"
 BOOT_UNIT = "gandi-hosting-undo-boot.service"
 BOOT_UNIT_PATH = "/etc/systemd/system/" + BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/sysinit.target.wants/" + BOOT_UNIT
-PROGRAM = "/var/lib/gandi-hosting/undo"
+PROGRAM = "/var/lib/gandi-hosting/undo.pyz"
 PARTS = ("_apply.py", "_commands.py", "_files.py", "_managers.py", "_policy_routing.py", "_safety_net.py", "_sysctl.py", "_transaction.py")
 MAIN = """\
 import sys
@@ -61,19 +62,26 @@ def prepare():
     if not os.path.isdir("/run/systemd/system"):
         raise Failure("systemd does not run this host, so nothing could undo the change if the connection is lost; expected systemd as "
                       "PID 1, or confirm_timeout 0 to change the network without a net")
-    package = os.path.join(PROGRAM, "gandi_hosting")
-    for name in PARTS:
-        _files.write(os.path.join(package, name), pkgutil.get_data(__package__, name))
-    for part in _policy_routing.PROGRAM:
-        name = os.path.basename(part.__file__)
-        _files.write(os.path.join(package, "reconciler", name), pkgutil.get_data(_policy_routing.reconciler.__name__, name))
-    _files.write(os.path.join(package, "__init__.py"), b"")
-    _files.write(os.path.join(PROGRAM, "__main__.py"), MAIN.encode())
+    _files.write(PROGRAM, program())
     _files.write(BOOT_UNIT_PATH, BOOT_UNIT_CONTENT.encode())
     _files.make_folder(os.path.dirname(BOOT_LINK))
     if not os.path.islink(BOOT_LINK):
         os.symlink(BOOT_UNIT_PATH, BOOT_LINK)
         _files.sync_folder(os.path.dirname(BOOT_LINK))
+
+
+def program():
+    """Return the bytes of a Python archive with this code in it."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as parts:
+        parts.writestr("__main__.py", MAIN)
+        parts.writestr("gandi_hosting/__init__.py", "")
+        for name in PARTS:
+            parts.writestr("gandi_hosting/" + name, pkgutil.get_data(__package__, name))
+        for part in _policy_routing.PROGRAM:
+            name = os.path.basename(part.__file__)
+            parts.writestr("gandi_hosting/reconciler/" + name, pkgutil.get_data(_policy_routing.reconciler.__name__, name))
+    return archive.getvalue()
 
 
 def arm(identity, seconds):
@@ -97,7 +105,7 @@ def clear():
     """Remove the files of the switch; a process that runs from them has loaded them."""
     _files.remove(BOOT_LINK)
     _files.remove(BOOT_UNIT_PATH)
-    shutil.rmtree(PROGRAM, ignore_errors=True)
+    _files.remove(PROGRAM)
 
 
 def main(arguments):

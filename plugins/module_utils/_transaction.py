@@ -55,13 +55,14 @@ def begin(identity, changes, live, variant):
     """
     _forget()
     _files.make_folder(FOLDER)
+    os.chmod(FOLDER, 0o700)
     files = []
     for number, change in enumerate(changes):
         entry = {"path": change.path, "owner": change.owner, "copy": None}
         if change.before is not None:
             entry["copy"] = "%s/%d" % (FOLDER, number)
             entry["mode"] = os.stat(change.path).st_mode & 0o7777
-            _files.write(entry["copy"], change.before, 0o600)
+            _files.write(entry["copy"], change.before, entry["mode"])
         files.append(entry)
     journal = {"id": identity, "files": files, "sysctl": {setting.path: setting.before for setting in live}, "variant": variant}
     _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
@@ -88,7 +89,7 @@ def restore_files(journal):
         if entry["copy"] is None:
             _files.remove(entry["path"])
         else:
-            _files.write(entry["path"], _files.read(entry["copy"]), entry["mode"])
+            _files.put_back(entry["copy"], entry["path"], entry["mode"])
 
 
 def finish():

@@ -202,7 +202,7 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         result = run(module.params, module.check_mode)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         module.fail_json(msg=str(failure))
     for warning in result.pop("warnings"):
         module.warn(warning)

@@ -1,0 +1,25 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The program of the dead man's switch is complete: it needs nothing but what is in it and Python's standard library."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from ansible_collections.gandi.hosting.plugins.module_utils import _safety_net
+
+FOLDER = Path(_safety_net.__file__).parent
+
+
+def test_it_loads_alone(tmp_path):
+    (tmp_path / "undo.pyz").write_bytes(_safety_net.program())
+    done = subprocess.run([sys.executable, "-IB", tmp_path / "undo.pyz", "boot"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_has_every_part_that_a_part_imports():
+    for name in _safety_net.PARTS:
+        tree = ast.parse((FOLDER / name).read_text())
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1 and not node.module
+                    for alias in node.names}
+        assert {part + ".py" for part in imported - {"reconciler"}} <= set(_safety_net.PARTS)
