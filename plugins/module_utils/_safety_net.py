@@ -111,10 +111,12 @@ def clear():
 def main(arguments):
     """The program: ``wait ID SECONDS`` or ``boot``. Everything is loaded by the time it is called."""
     try:
-        if arguments[0] == "wait":
+        if arguments[:1] == ["wait"]:
             wait(arguments[1], float(arguments[2]))
-        else:
+        elif arguments == ["boot"]:
             boot()
+        else:
+            return 2
     except (Failure, OSError) as error:
         sys.stderr.write("the change could not be undone, the next run will try again: %s\n" % error)
         return 1
