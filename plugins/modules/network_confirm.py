@@ -5,7 +5,7 @@
 DOCUMENTATION = r"""
 module: network_confirm
 short_description: Let a change of the network stand
-version_added: 0.2.0
+version_added: 0.1.0
 description:
   - Confirms what M(gandi.hosting.network) has changed with O(gandi.hosting.network#module:confirm_timeout). It must come over a new
     connection, because an old one may still work where a new one would not.
