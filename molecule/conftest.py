@@ -19,6 +19,13 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("machine", sorted(Lab.load().state.machines), scope="session")
 
 
+def pytest_collection_modifyitems(items):
+    """Let the tests of one machine stay in one process, in their order; those of several machines run side by side."""
+    for item in items:
+        machine = item.callspec.params.get("machine", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(machine))
+
+
 @pytest.fixture
 def lab():
     return Lab.load()

@@ -54,6 +54,7 @@ def begin(identity, changes, live, variant):
     :arg variant: of the network manager, or empty if no interface is concerned.
     """
     _forget()
+    _files.remove(REPORT)
     _files.make_folder(FOLDER)
     os.chmod(FOLDER, 0o700)
     files = []

@@ -1,0 +1,20 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What check mode says, against the run itself."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+
+def test_check_mode_and_diff_say_what_the_run_does(inventory):
+    """Word for word: the same tasks changed, the same differences shown, on hosts that have nothing yet."""
+    playbook = Path(__file__).parents[2] / "shared" / "network.yml"
+    command = ["ansible-playbook", "--inventory", inventory, "--diff", "--forks", "1", str(playbook)]
+    environment = dict(os.environ, ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    check, run, again = (subprocess.run(command + options, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+                         for options in (["--check"], [], ["--check"]))
+    assert [process.returncode for process in (check, run, again)] == [0, 0, 0]
+    assert check.stdout == run.stdout
+    assert re.findall(r"changed=(\d+)", check.stdout) == ["1"] * 4
+    assert re.findall(r"changed=(\d+)", again.stdout) == ["0"] * 4
