@@ -129,7 +129,7 @@ def wait(identity, seconds):
     deadline = time.monotonic() + seconds
     _policy_routing.service.notify("READY=1")
     while time.monotonic() < deadline:
-        time.sleep(deadline - time.monotonic())
+        time.sleep(max(0, deadline - time.monotonic()))
     with _transaction.alone(wait=True):
         journal = _transaction.unfinished()
         if journal and journal["id"] == identity:
