@@ -19,6 +19,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("machine", sorted(Lab.load().state.machines), scope="session")
 
 
+@pytest.hookimpl(tryfirst=True)     # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Let the tests of one machine stay in one process, in their order; those of several machines run side by side."""
     for item in items:
