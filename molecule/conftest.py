@@ -14,17 +14,10 @@ from lab import Lab  # noqa: E402  # after the path is set
 
 
 def pytest_generate_tests(metafunc):
-    """Run each test that asks for a machine once for each."""
+    """Run each test that asks for a machine once for each: one machine's in one process, in their order, several side by side."""
     if "machine" in metafunc.fixturenames:
-        metafunc.parametrize("machine", sorted(Lab.load().state.machines), scope="session")
-
-
-@pytest.hookimpl(tryfirst=True)     # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Let the tests of one machine stay in one process, in their order; those of several machines run side by side."""
-    for item in items:
-        machine = item.callspec.params.get("machine", "") if hasattr(item, "callspec") else ""
-        item.add_marker(pytest.mark.xdist_group(machine))
+        machines = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in sorted(Lab.load().state.machines)]
+        metafunc.parametrize("machine", machines, scope="session")
 
 
 @pytest.fixture
