@@ -14,10 +14,9 @@ from lab import Lab  # noqa: E402  # after the path is set
 
 
 def pytest_generate_tests(metafunc):
-    """Run each test that asks for a machine once for each: one machine's in one process, in their order, several side by side."""
+    """Run each test that asks for a machine once for each."""
     if "machine" in metafunc.fixturenames:
-        machines = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in sorted(Lab.load().state.machines)]
-        metafunc.parametrize("machine", machines, scope="session")
+        metafunc.parametrize("machine", sorted(Lab.load().state.machines), scope="session")
 
 
 @pytest.fixture
