@@ -60,6 +60,8 @@ def same(lab, machine, host):
         # rules of one priority have no order among each other
         return files.splitlines(), sorted(live.splitlines())
 
+    # IPv6 comes a moment after the run: what is compared must be all there
+    wait_for(lambda: complete(lab, machine), BACK)
     before = state()
     yield
     deadline = time.monotonic() + BACK
@@ -68,6 +70,12 @@ def same(lab, machine, host):
     assert lost(lab, machine) == []
     assert state() == before
     assert host.run("systemctl is-active gandi-hosting-undo.service").stdout.strip() == "inactive"
+
+
+def complete(lab, machine):
+    """Whether both interfaces have an address of each family, and all of them answer."""
+    have = {(trip.interface, ":" in trip.address) for trip in lab.trace("client", machine, count=1)}
+    return have == {(name, ipv6) for name in ("eth0", "eth1") for ipv6 in (False, True)} and not lost(lab, machine)
 
 
 def lost(lab, machine):
