@@ -21,7 +21,6 @@ class Plan(typing.NamedTuple):
     variant: str
     names: list
     intents: typing.Optional[list]
-    policy_files: dict
     routing: list
     service: bool
 
@@ -73,7 +72,7 @@ def make_plan(sections):
         changes = changes + found
         # where the intents are those that the service works by, it may be about to do just this
         routing = (_policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)).lines
-    return Plan(changes, live, variant, names, intents, policy_files, routing, bool(policy_files) and not _policy_routing.is_running())
+    return Plan(changes, live, variant, names, intents, routing, bool(policy_files) and not _policy_routing.is_running())
 
 
 def plan_interfaces(section, variant):
@@ -177,7 +176,7 @@ def settle_interfaces(names, sections, families):
     :raises Failure: after ``timeout`` seconds, naming what is missing.
     """
     waited_for = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names and not entry["optional"]]
-    wait_until_none(lambda: _policy_routing.missing_addresses(waited_for), sections["timeout"])
+    wait_until_none(lambda: _managers.missing_addresses(waited_for), sections["timeout"])
     wait_until_none(lambda: _managers.missing_default(families), sections["timeout"])
 
 

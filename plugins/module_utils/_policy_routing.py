@@ -175,24 +175,3 @@ def difference(wanted_intents):
             break
         time.sleep(PAUSE)
     return outcome
-
-
-def missing_addresses(expected):
-    """Return a sentence for each address that an attached interface should have and has not, or not yet.
-
-    :arg expected: interfaces of the interfaces section, with ``name``, ``mac``, ``addresses`` and ``dhcp4``.
-    """
-    with netlink.Netlink() as connection:
-        links = kernel.read_links(connection)
-        addresses = kernel.read_addresses(connection)
-    sentences = []
-    for entry in expected:
-        intent = intents.Intent(entry["name"], entry["mac"], 0, ())
-        for index in intents.match([intent], links):
-            have = {address.address for address in addresses if address.index == index and not address.tentative}
-            static = {kernel.pack(address.split("/")[0]) for address in entry["addresses"]}
-            sentences += ["%s: the address %s is not there" % (links[index].name, kernel.text(address))
-                          for address in sorted(static - have)]
-            if entry["dhcp4"] and not any(len(address) == 4 for address in have - static):
-                sentences.append("%s: DHCP gave no IPv4 address" % links[index].name)
-    return sentences

@@ -20,7 +20,7 @@ import time
 import zipfile
 
 from . import _apply, _files, _policy_routing, _transaction
-from ._commands import Failure, run
+from ._commands import Failure, is_active, run
 
 ARMED_UNIT = "gandi-hosting-undo.service"
 BOOT_UNIT = "gandi-hosting-undo-boot.service"
@@ -92,7 +92,7 @@ def arm(identity, seconds):
 
 
 def is_armed():
-    return run("systemctl", "is-active", "--quiet", ARMED_UNIT, check=False)[0] == 0
+    return is_active(ARMED_UNIT)
 
 
 def disarm():
@@ -120,7 +120,6 @@ def main(arguments):
     except (Failure, OSError) as error:
         sys.stderr.write("the change could not be undone, the next run will try again: %s\n" % error)
         return 1
-    clear()
     return 0
 
 
@@ -135,6 +134,8 @@ def wait(identity, seconds):
         if journal and journal["id"] == identity:
             _apply.undo(journal)
             _transaction.report(journal, "nobody confirmed it over a new connection within %d s" % seconds)
+            # while nobody else can have armed a switch of their own
+            clear()
 
 
 def boot():
@@ -145,3 +146,4 @@ def boot():
         run("systemctl", "daemon-reload", check=False)
         _transaction.finish()
         _transaction.report(journal, "the host was restarted before it was confirmed")
+        clear()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from . import _policy_routing
+from . import _managers, _policy_routing
 from .reconciler import intents as intent_files
 from .reconciler import kernel, netlink
 
@@ -40,7 +40,7 @@ def inspect(expected, routed, rp_filter=None):
             (problems if (entry.mac or entry.name) in names else remarks).extend(said)
             problems += _wrong_link(found, rp_filter)
         problems += _defaults(connection, links, managed, {entry["name"] for entry in expected if entry.get("primary")})
-    problems += _policy_routing.missing_addresses([entry for entry in expected if not entry["optional"]])
+    problems += _managers.missing_addresses([entry for entry in expected if not entry["optional"]])
     if routed:
         problems += _engine()
     return interfaces, problems, remarks
