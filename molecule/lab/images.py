@@ -25,7 +25,7 @@ _SUITES = {"debian11": "bullseye", "debian12": "bookworm", "debian13": "trixie"}
 # What Debian's cloud images have and the collection or the lab touches. python3-apt is in them by way of
 # unattended-upgrades, and ansible's apt module wants it.
 _PACKAGES = (
-    "ca-certificates", "dbus", "ifupdown", "iproute2", "iputils-ping", "kmod", "nftables",
+    "ca-certificates", "dbus", "ifupdown", "iproute2", "iputils-ping", "kmod", "netplan.io", "nftables",
     "openssh-server", "procps", "python3", "python3-apt", "systemd", "systemd-sysv", "udev",
 )  # fmt: skip
 # The DHCP client that ifupdown recommends in each release; and on 13 the sysctl defaults that systemd
