@@ -139,6 +139,9 @@ _value:
         - For each variant (C(networkd), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
         - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
       type: dict
+    unmanaged:
+      description: As one of C(files); by these systemd-networkd leaves an interface alone, where it is taken over for ifupdown.
+      type: dict
     interfaces:
       description: For each interface its C(name), C(mac), C(primary), C(addresses), C(dhcp4) and C(optional).
       type: list

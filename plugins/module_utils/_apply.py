@@ -9,24 +9,23 @@ import os
 from . import _files, _managers, _policy_routing, _sysctl, _transaction
 
 
-def around_files(variant, files, change, taken_over=()):
-    """Call ``change``, which writes files and live values, with the network manager and the service told before and after.
+def around_files(files, aside, change, taken_over=()):
+    """Call ``change``, which writes files and live values, with network managers and the service told before and after.
 
     :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
+    :arg aside: interfaces whose stanzas in files of others it sets aside, or gives back.
     :arg taken_over: interfaces that had no file of ours and must not keep what was on them.
     """
-    names = {owner for _path, owner, _stays in files} - {_files.SHARED} if variant else set()
-    gone = names - {owner for _path, owner, stays in files if stays}
     paths = [path for path, _owner, _stays in files]
-    manager = _managers.of(variant, paths) if variant else None
-    if names:
-        manager.before(sorted(names))
+    managers = _managers.concerned(files, aside)
+    for manager, names, _gone in managers:
+        manager.before(names)
     for name in taken_over:
         _managers.clear(name)
     _policy_routing.before_files([path for path, _owner, stays in files if not stays])
     change()
-    if manager:
-        manager.after(sorted(names), gone)
+    for manager, names, gone in managers:
+        manager.after(names, gone)
     _policy_routing.after_files(paths)
 
 
@@ -36,6 +35,7 @@ def undo(journal):
         _transaction.restore_files(journal)
         _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
 
-    around_files(journal["variant"], [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]], restore)
+    files = [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]]
+    around_files(files, journal["aside"], restore)
     _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
     _transaction.finish()

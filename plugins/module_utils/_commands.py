@@ -34,3 +34,8 @@ def run(*arguments, check=True):
 def is_active(unit):
     """Return whether systemd says that a unit is active."""
     return run("systemctl", "is-active", "--quiet", unit, check=False)[0] == 0
+
+
+def is_enabled(unit):
+    """Return whether systemd says that a unit is started at boot."""
+    return run("systemctl", "is-enabled", "--quiet", unit, check=False)[0] == 0

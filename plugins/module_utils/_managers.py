@@ -1,18 +1,16 @@
 # Copyright: (c) 2026, the gandi.hosting authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The host's network managers: which one runs, and how it is told of files that have changed.
+"""The host's network managers: which one the files are for, and how it is told of files that have changed.
 
-The files themselves come from the controller; nothing here knows their syntax, save the one line of ``interfaces`` (5) by which
-an administrator's stanza is set aside when we take its interface over.
+The files themselves come from the controller; nothing here knows their syntax.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 
-from . import _files
+from . import _files, _others
 from ._commands import Failure, is_active, run
 from .reconciler import intents, kernel, netlink
 
@@ -28,65 +26,35 @@ FOLDERS = (
     "/etc/gandi-hosting",
     "/usr/local/lib/gandi-hosting",
 )
-INTERFACES = "/etc/network/interfaces"
-IFSTATE = "/run/network/ifstate"
-# An administrator's stanza that we have set aside: each of its lines after this mark, byte for byte.
-ASIDE = "#gandi.hosting %s#"
 # How often, and every how many seconds, networkd is asked whether it has looked at a link.
 SETTLE_TRIES, SETTLE_PAUSE = 100, 0.05
-KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
 
 
-def detect(requested="auto"):
+def detect(requested, running):
     """Return which variant of the files this host takes.
 
-    networkd where systemd-networkd is active, else ifupdown where it is installed, with the DHCP client that it would call:
-    it looks for dhclient first (ifupdown, inet.defn).
-
+    :arg requested: ``auto``, or the manager that the user says.
+    :arg running: the manager that really runs the interfaces now (``_others.running_manager``), or None. Without it ``auto`` is
+        networkd where systemd-networkd is active, else ifupdown.
     :raises Failure: no manager was found, or the one asked for is not there.
     """
-    if requested == NETWORKD or (requested == "auto" and is_active("systemd-networkd.service")):
+    if requested == "auto" and running is None or requested == NETWORKD:
+        networkd = is_active("systemd-networkd.service")
+        if not networkd and requested == NETWORKD:
+            raise Failure("backend: networkd: systemd-networkd does not run on this host; expected it to be active")
+    else:
+        networkd = requested == "auto" and running == _others.NETWORKD
+    if networkd:
         return NETWORKD
-    if not os.path.exists("/sbin/ifup"):
+    if not Ifupdown.is_installed():
         raise Failure("backend: %s: this host runs no systemd-networkd and has no ifupdown; expected one of them" % requested)
-    if any(os.path.exists(path) for path in ("/sbin/dhclient", "/usr/sbin/dhclient")):
-        return DHCLIENT
-    return DHCPCD
+    # which DHCP client ifupdown would call: it looks for dhclient first (ifupdown, inet.defn)
+    return DHCLIENT if any(os.path.exists(path) for path in ("/sbin/dhclient", "/usr/sbin/dhclient")) else DHCPCD
 
 
-def adopted(names):
-    """Return the wanted content of files in which an administrator configures interfaces of ours: ``{path: (…)}``.
-
-    The stanzas of ``names`` are set aside, those set aside of others come back, byte for byte.
-    """
-    contents = {}
-    for path in _interfaces_files():
-        before = _files.read(path)
-        if before is None or _files.HEADER.match(before):
-            continue
-        text = before.decode("utf-8", "surrogateescape")
-        after = set_aside(restore(text), names)
-        if after != text:
-            contents[path] = (after.encode("utf-8", "surrogateescape"), os.stat(path).st_mode & 0o7777, _files.SHARED)
-    return contents
-
-
-def set_aside(text, names):
-    """Return an interfaces file with the ``iface`` stanzas of ``names``, a set, commented out."""
-    lines, owner, continued = [], None, False
-    for line in text.splitlines(keepends=True):
-        words = line.split()
-        if not continued and KEYWORDS.match(line):
-            owner = words[1] if words[0] == "iface" and names.intersection(words[1:2]) else None
-        quiet = not continued and (not words or words[0].startswith("#"))
-        lines.append(line if owner is None or quiet else ASIDE % owner + line)
-        continued = line.rstrip("\n").endswith("\\")
-    return "".join(lines)
-
-
-def restore(text):
-    """Return an interfaces file with all that was set aside back in its place."""
-    return re.sub(r"(?m)^#gandi\.hosting [^\s#]+#", "", text)
+def name(variant):
+    """Return the manager that reads the files of a variant."""
+    return _others.NETWORKD if variant == NETWORKD else _others.IFUPDOWN
 
 
 class Networkd:
@@ -96,6 +64,10 @@ class Networkd:
         # what networkd.conf says of foreign rules and routes it reads only when it starts
         self._restart = any(path.startswith("/etc/systemd/networkd.conf.d/") for path in paths)
         self._reload = any(path.startswith("/etc/systemd/network/") for path in paths)
+
+    @staticmethod
+    def is_installed():
+        return os.path.exists("/lib/systemd/systemd-networkd")
 
     def before(self, _names):
         """Nothing to do while the old files are still there."""
@@ -125,16 +97,19 @@ class Ifupdown:
     def __init__(self, _paths):
         """All that matters is which interfaces are concerned."""
 
+    @staticmethod
+    def is_installed():
+        return os.path.exists("/sbin/ifup")
+
     def before(self, names):
         for name in names:
             if is_active("ifup@%s.service" % name):
                 run("systemctl", "stop", "ifup@%s.service" % name)
-            elif name in _configured():
+            elif name in _others.ifstate():
                 run("ifdown", name)
 
     def after(self, names, _gone):
-        known = run("ifquery", "--list", "--allow=hotplug")[1].split()
-        always = run("ifquery", "--list")[1].split()
+        known, always = self._listed("--allow=hotplug"), self._listed()
         for name in names:
             if not os.path.exists("/sys/class/net/%s" % name):
                 continue
@@ -145,9 +120,38 @@ class Ifupdown:
                 run("ifup", name)
 
 
-def of(variant, paths):
-    """Return the manager of a variant, to be told ``before`` and ``after`` the files in ``paths`` change."""
-    return (Networkd if variant == NETWORKD else Ifupdown)(paths)
+    @staticmethod
+    def _listed(*options):
+        """Return the interfaces that ifquery lists. Without any it says nothing and exits with 1."""
+        status, said = run("ifquery", "--list", *options, check=False)
+        if status and said:
+            raise Failure("ifquery --list: %s" % said)
+        return said.split()
+
+
+# networkd comes first: an interface that goes from one to the other is let go by networkd before ifupdown takes it, and what networkd
+# forgets is taken down by us, which must not come after ifup.
+MANAGERS = (
+    (Networkd, ("/etc/systemd/network",)),
+    (Ifupdown, ("/etc/network/", "/etc/dhcp/", "/etc/gandi-hosting/dhcpcd", "/usr/local/lib/gandi-hosting/dhcpcd")),
+)
+
+
+def concerned(files, aside):
+    """Return ``[(manager, names, gone)]``: who is to be told ``before`` and ``after`` files change, and of which interfaces.
+
+    :arg files: ``[(path, owner, whether it is there afterwards)]``.
+    :arg aside: the interfaces whose stanzas in files of others are set aside, or come back.
+    """
+    result = []
+    for manager, folders in MANAGERS:
+        own = [entry for entry in files if entry[0].startswith(folders)]
+        names = {owner for _path, owner, _stays in own} | set(aside if manager is Ifupdown else ())
+        names.discard(_files.SHARED)
+        if (own or names) and manager.is_installed():
+            gone = names - {owner for _path, owner, stays in own if stays}
+            result.append((manager([path for path, _owner, _stays in own]), sorted(names), gone))
+    return result
 
 
 def clear(name):
@@ -191,15 +195,3 @@ def missing_default(before):
     if family is None or family in default_families():
         return []
     return ["table main has no IPv%d default route; there was one before" % (4 if family == kernel.FAMILIES[0] else 6)]
-
-
-def _interfaces_files():
-    folder = INTERFACES + ".d"
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    return [path for path in [INTERFACES] + [os.path.join(folder, name) for name in names] if os.path.isfile(path)]
-
-
-def _configured():
-    """Return the names that ifupdown holds as configured; it keeps one file, and one more for each interface."""
-    state = _files.read(IFSTATE) or b""
-    return {line.split(b"=")[0].decode("utf-8", "replace") for line in state.splitlines()}

@@ -9,17 +9,22 @@ import time
 import typing
 import uuid
 
-from . import _apply, _files, _managers, _policy_routing, _safety_net, _sysctl, _transaction
+from . import _apply, _files, _managers, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
 from ._commands import Failure
 
 
 class Plan(typing.NamedTuple):
-    """All that a run would do. ``names`` are the interfaces whose own files change; ``routing`` is how ip(8) would say it."""
+    """All that a run would do.
+
+    ``names`` are the interfaces whose own files change, ``aside`` those whose stanzas in files of others are set aside, or come back;
+    ``routing`` is how ip(8) would say it.
+    """
 
     changes: list
     live: list
     variant: str
     names: list
+    aside: set
     intents: typing.Optional[list]
     routing: list
     service: bool
@@ -33,8 +38,9 @@ def run(sections, check_mode=False):
     """Make the host what the sections say; return the module's result.
 
     :arg sections: ``sysctl``, ``interfaces``, ``policy_routing``, each None (not touched) or as the filters give it, ``backend``,
-        ``timeout`` (seconds to wait for the addresses of an interface that changed) and ``confirm_timeout`` (seconds until the
-        host undoes a change that nobody has confirmed; 0: it stands without).
+        ``takeover`` (whether an interface is taken from another network manager), ``timeout`` (seconds to wait for the addresses of an
+        interface that changed) and ``confirm_timeout`` (seconds until the host undoes a change that nobody has confirmed; 0: it stands
+        without).
     :raises Failure: with a sentence; what was there before is back.
     """
     identity = ""
@@ -56,13 +62,13 @@ def run(sections, check_mode=False):
 
 def make_plan(sections):
     """Return the Plan: reads the host, changes nothing."""
-    changes, live, variant, names = [], [], "", []
+    changes, live, variant, names, aside = [], [], "", [], set()
     if sections["sysctl"] is not None:
         changes, live = _sysctl.plan(sections["sysctl"])
     if sections["interfaces"] is not None:
-        variant = _managers.detect(sections["backend"])
-        found = plan_interfaces(sections["interfaces"], variant)
+        variant, found = plan_interfaces(sections["interfaces"], sections["backend"], sections["takeover"])
         names = sorted({change.owner for change in found} - {_files.SHARED})
+        aside = set().union(*[_stanzas.set_aside_names(change.before) ^ _stanzas.set_aside_names(change.after) for change in found])
         changes = changes + found
     intents, policy_files, routing = None, {}, []
     if sections["policy_routing"] is not None:
@@ -72,16 +78,32 @@ def make_plan(sections):
         changes = changes + found
         # where the intents are those that the service works by, it may be about to do just this
         routing = (_policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)).lines
-    return Plan(changes, live, variant, names, intents, routing, bool(policy_files) and not _policy_routing.is_running())
+    return Plan(changes, live, variant, names, aside, intents, routing, bool(policy_files) and not _policy_routing.is_running())
 
 
-def plan_interfaces(section, variant):
-    """Return the Changes of the interfaces section for the variant that this host runs."""
-    wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
-              for path, file in section["files"][variant].items()}
+def plan_interfaces(section, backend, takeover):
+    """Return the variant of the files that this host takes, and the Changes of the interfaces section.
+
+    :raises Failure: another network manager holds an interface, and we are not told to take it over.
+    """
     present = _files.ours(_managers.FOLDERS)
-    own = {owner for _content, _mode, owner in wanted.values()} if variant != _managers.NETWORKD else set()
-    return _files.changes(dict(wanted, **_managers.adopted(own)), present)
+    known = {entry["name"] for entry in section["interfaces"]}
+    former = [{"name": name, "mac": "", "primary": False} for name in sorted(set(present.values()) - known - {_files.SHARED})]
+    entries = section["interfaces"] + former
+    held = _others.holders(entries)
+    variant = _managers.detect(backend, _others.running_manager(entries, held))
+    manager = _managers.name(variant)
+    files = section["files"][variant]
+    # an interface's first file is the one that names it to its manager
+    paths = {file["interface"]: path for path, file in reversed(list(files.items())) if file["interface"]}
+    found = _others.conflicts(manager, held, paths)
+    refused = {name: holder for name, holder in found.items() if not (takeover and _others.can_be_taken(holder, manager))}
+    if refused:
+        raise Failure("\n".join(_others.refusals(manager, refused, paths)))
+    files = dict(files, **_others.unmanaged(section["unmanaged"], manager, found, present))
+    wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
+              for path, file in files.items()}
+    return variant, _files.changes(dict(wanted, **_stanzas.adopted(_others.aside(manager, known, found))), present)
 
 
 def execute(plan, sections):
@@ -95,7 +117,7 @@ def execute(plan, sections):
     try:
         if patience:
             _safety_net.prepare()
-        _transaction.begin(identity, plan.changes, plan.live, plan.variant)
+        _transaction.begin(identity, plan.changes, plan.live, plan.aside)
         _transaction.reached("journal")
         if patience:
             _safety_net.arm(identity, patience)
@@ -128,7 +150,7 @@ def make(plan, sections):
 
     families = _managers.default_families()
     files = [(change.path, change.owner, change.after is not None) for change in plan.changes]
-    _apply.around_files(plan.variant, files, write, taken_over(plan, sections))
+    _apply.around_files(files, plan.aside, write, taken_over(plan, sections))
     _transaction.reached("applied")
     if plan.names:
         settle_interfaces(plan.names, sections, families)

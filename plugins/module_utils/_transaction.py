@@ -44,14 +44,13 @@ def alone(wait=False):
         yield
 
 
-def begin(identity, changes, live, variant):
+def begin(identity, changes, live, aside):
     """Write the journal of a change that is about to be made.
 
     :arg identity: by which the change is confirmed.
-
     :arg changes: the file Changes.
     :arg live: the sysctl Settings.
-    :arg variant: of the network manager, or empty if no interface is concerned.
+    :arg aside: the interfaces whose stanzas in files of others are set aside, or come back.
     """
     _forget()
     _files.remove(REPORT)
@@ -65,7 +64,7 @@ def begin(identity, changes, live, variant):
             entry["mode"] = os.stat(change.path).st_mode & 0o7777
             _files.write(entry["copy"], change.before, entry["mode"])
         files.append(entry)
-    journal = {"id": identity, "files": files, "sysctl": {setting.path: setting.before for setting in live}, "variant": variant}
+    journal = {"id": identity, "files": files, "sysctl": {setting.path: setting.before for setting in live}, "aside": sorted(aside)}
     _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from . import _managers, _policy_routing
+from . import _managers, _others, _policy_routing
 from .reconciler import intents as intent_files
 from .reconciler import kernel, netlink
 
@@ -29,11 +29,13 @@ def inspect(expected, routed, rp_filter=None):
         managed = intent_files.match(entries, links)
         remarks += ["%s: not attached" % entry.name for entry in entries if entry not in managed.values()]
         addresses = kernel.read_addresses(connection)
+        held = _others.holders(expected)
         for index, entry in managed.items():
             link = links[index]
             own = [address.address for address in addresses if address.index == index]
             replies = [_reply(connection, links, link, address) for address in own]
-            found = {"name": link.name, "mac": link.mac, "up": link.up, "rp_filter": _effective("rp_filter", link.name),
+            found = {"name": link.name, "mac": link.mac, "up": link.up,
+                     "configured_by": [{"manager": holder.manager, "file": holder.path} for holder in held[entry.name]], "rp_filter": _effective("rp_filter", link.name),
                      "arp_announce": _effective("arp_announce", link.name), "addresses": replies}
             interfaces.append(found)
             said = [sentence for reply in replies for sentence in _wrong(link.name, reply)]
@@ -74,6 +76,9 @@ def _wrong(name, reply):
 def _wrong_link(found, rp_filter):
     if not found["up"]:
         yield "%s: the link is down" % found["name"]
+    if len({holder["manager"] for holder in found["configured_by"]}) > 1:
+        yield "%s: two network managers hold it: %s; expected one" % (found["name"], ", ".join(
+            "%s (%s)" % (holder["manager"], holder["file"]) for holder in found["configured_by"]))
     if rp_filter is not None and found["rp_filter"] != rp_filter:
         yield "%s: the effective rp_filter is %s; expected %d" % (found["name"], found["rp_filter"], rp_filter)
 

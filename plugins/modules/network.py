@@ -32,6 +32,10 @@ options:
         description: For each variant of a network manager, the content of each file.
         type: dict
         required: true
+      unmanaged:
+        description: Files by which systemd-networkd leaves an interface alone, where O(takeover) gives it to ifupdown.
+        type: dict
+        default: {}
       interfaces:
         description: What an interface that changed must have before the change counts as made.
         type: list
@@ -98,10 +102,18 @@ options:
   backend:
     description:
       - The network manager that the files are for.
-      - V(auto) is systemd-networkd where it is active, else ifupdown.
+      - V(auto) is the one that really runs the interfaces now, the primary's first; where none does, systemd-networkd if it is active,
+        else ifupdown.
     type: str
     choices: [auto, networkd, ifupdown]
     default: auto
+  takeover:
+    description:
+      - Whether to take an interface from another network manager that holds it. Without it that is an error that names both files.
+      - A stanza of ifupdown is set aside in its place, systemd-networkd gets a file that tells it to leave the interface alone.
+        What was there comes back, byte for byte, when the interface leaves the list.
+    type: bool
+    default: false
   timeout:
     description: How many seconds an interface that changed may take to get its addresses.
     type: int
@@ -183,6 +195,7 @@ ARGUMENTS = {
     "sysctl": {"type": "dict"},
     "interfaces": {"type": "dict", "options": {
         "files": {"type": "dict", "required": True},
+        "unmanaged": {"type": "dict", "default": {}},
         "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
             IDENTITY, primary={"type": "bool", "default": False}, addresses={"type": "list", "elements": "str", "default": []},
             dhcp4={"type": "bool", "default": False}, optional={"type": "bool", "default": False})},
@@ -193,6 +206,7 @@ ARGUMENTS = {
             gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""})},
     }},
     "backend": {"type": "str", "choices": ["auto", "networkd", "ifupdown"], "default": "auto"},
+    "takeover": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 30},
     "confirm_timeout": {"type": "int", "default": 0},
 }

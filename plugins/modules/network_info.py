@@ -90,6 +90,9 @@ interfaces:
     - name: eth1
       mac: 02:00:00:00:01:0a
       up: true
+      configured_by:
+        - manager: systemd-networkd
+          file: /etc/systemd/network/05-gandi-eth1.network
       rp_filter: 0
       arp_announce: 2
       addresses:

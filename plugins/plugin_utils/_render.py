@@ -45,6 +45,11 @@ def files(present: list[Interface]) -> dict[str, Files]:
     }
 
 
+def unmanaged(present: list[Interface]) -> Files:
+    """What tells systemd-networkd to leave each interface alone, where another manager is to have it."""
+    return {_network_path(i): _file("networkd-unmanaged.network.j2", i) for i in present}
+
+
 def _file(template: str, interface: Interface | None = None, mode: str = "", **values: Any) -> dict[str, str]:
     """A file of one interface, or of all of them."""
     owner = interface.name if interface else ""
@@ -58,9 +63,13 @@ def _file(template: str, interface: Interface | None = None, mode: str = "", **v
     return {"content": content, "interface": owner, **({"mode": mode} if mode else {})}
 
 
+def _network_path(interface: Interface) -> str:
+    """05: networkd takes the first file that matches, and a cloud image has its own (10-, 50-, 99-)."""
+    return f"/etc/systemd/network/05-gandi-{interface.name}.network"
+
+
 def _networkd(present: list[Interface]) -> Files:
-    # 05: networkd takes the first file that matches, and a cloud image has its own (10-, 50-, 99-).
-    found = {f"/etc/systemd/network/05-gandi-{i.name}.network": _file("networkd.network.j2", i) for i in present}
+    found = {_network_path(i): _file("networkd.network.j2", i) for i in present}
     if any(i.policy_routing for i in present):
         found["/etc/systemd/networkd.conf.d/10-gandi-hosting.conf"] = _file("networkd.conf.j2")
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._model import Interface
-from ._render import files
+from ._render import files, unmanaged
 
 
 def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[str, int]:
@@ -31,7 +31,7 @@ def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[
 def interfaces(present: list[Interface]) -> dict[str, Any]:
     words = ("name", "mac", "primary", "dhcp4", "optional")
     facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present]
-    return {"files": files(present), "interfaces": facts}
+    return {"files": files(present), "unmanaged": unmanaged(present), "interfaces": facts}
 
 
 def policy_routing(present: list[Interface]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ansible_collections.gandi.hosting.plugins.plugin_utils._model import parse
-from ansible_collections.gandi.hosting.plugins.plugin_utils._render import files
+from ansible_collections.gandi.hosting.plugins.plugin_utils._render import files, unmanaged
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 CASES = sorted(path.parent for path in ARTIFACTS.glob("*/input.yml"))
@@ -72,6 +72,17 @@ def test_files_are_tidy(case, variant):
 def test_nothing_is_rendered_for_an_empty_list():
     """[] leaves no shared file behind either."""
     assert files([]) == {variant: {} for variant in VARIANTS}
+    assert unmanaged([]) == {}
+
+
+def test_networkd_can_be_told_to_leave_an_interface_alone():
+    """By the same match as its own file would have, and in the same place, before anybody else's."""
+    present = parse([{"name": "eth1"}, {"name": "eth2", "mac": "02:00:00:aa:bb:cc"}])
+    managed = files(present)["networkd"]
+    assert list(unmanaged(present)) == list(managed)
+    for path, file in unmanaged(present).items():
+        match = re.search(r"\[Match\]\n(.+\n)+", file["content"])[0]
+        assert match in managed[path]["content"] and file["content"].endswith("\n\n[Link]\nUnmanaged=yes\n")
 
 
 def test_the_hook_that_is_executed_is_executable():

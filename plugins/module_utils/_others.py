@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who holds an interface: which network manager really runs it, by which file, and what of that we take over.
+
+Another file of the *same* manager is adopted: a stanza is set aside in its place, a networkd file of others sorts after ours. An interface
+that *another* manager holds would be configured twice: that is refused with a sentence that names both files, unless we are told to take it
+over. Either way what was there stays on the host, and comes back to the byte when the interface leaves the list.
+"""
+
+from __future__ import annotations
+
+import os
+import typing
+
+from . import _files, _stanzas
+from ._commands import is_active, is_enabled
+from .reconciler import intents, kernel, netlink
+
+NETWORKD, NETPLAN, IFUPDOWN, NETWORK_MANAGER, DHCPCD = "systemd-networkd", "netplan", "ifupdown", "NetworkManager", "dhcpcd"
+# The daemons' own notes, one file a link, named by its index. Neither has a stable way to be asked that costs no process and is in
+# Debian 11 already: networkctl's JSON came later, and the bus is not the standard library's.
+NETWORKD_LINKS = "/run/systemd/netif/links"
+NETWORK_MANAGER_LINKS = "/run/NetworkManager/devices"
+NETPLAN_GENERATED = "/run/systemd/network/"
+IFSTATE = "/run/network/ifstate"
+# dhcpcd's as a service for all interfaces; one that was started for a single interface has the interface in the name.
+DHCPCD_MASTER, DHCPCD_FILE = "/run/dhcpcd/pid", "/etc/dhcpcd.conf"
+
+
+TAKEABLE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would by %(own)s: two network managers on one interface; expected "
+            "one: network_takeover: true gives it to %(manager)s")
+NOT_OURS_TO_TAKE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would by %(own)s, which would not be in effect; expected "
+                    "%(other)s to leave it alone")
+
+
+class Holder(typing.NamedTuple):
+    """A manager that runs an interface, or will bring it up. ``path``: the file that says so."""
+
+    manager: str
+    path: str
+    ours: bool
+
+
+def attached(entries):
+    """Return ``{name of the entry: Link}`` of those that are attached, by MAC where one is said."""
+    with netlink.Netlink() as connection:
+        links = kernel.read_links(connection)
+    found = intents.match([intents.Intent(entry["name"], entry["mac"], 0, ()) for entry in entries], links)
+    return {intent.name: links[index] for index, intent in found.items()}
+
+
+def holders(entries):
+    """Return ``{name of the entry: [Holder]}``: who really runs each interface now, or will when it is attached or at boot."""
+    links, configured, networkd = attached(entries), ifstate(), is_active("systemd-networkd.service")
+    found = {}
+    for entry in entries:
+        link = links.get(entry["name"])
+        found[entry["name"]] = [*(_networkd(link) if networkd else ()), *_network_manager(link), *_dhcpcd(),
+                                *_ifupdown(link.name if link else entry["name"], configured)]
+    return found
+
+
+def running_manager(entries, held):
+    """Return which of NETWORKD, NETPLAN and IFUPDOWN runs the first of the entries, the primary first, that any of them runs, or None."""
+    for entry in sorted(entries, key=lambda entry: not entry["primary"]):
+        for holder in held[entry["name"]]:
+            if holder.manager in (NETWORKD, NETPLAN, IFUPDOWN):
+                return holder.manager
+    return None
+
+
+def conflicts(manager, held, paths):
+    """Return ``{name: Holder}``: the interfaces that another manager holds beside ``manager``, which is to configure them.
+
+    :arg held: as ``holders`` returns it.
+    :arg paths: ``{name: path}`` of our own files, as we would have them.
+    """
+    found = {}
+    for name, path in paths.items():
+        for holder in held.get(name, ()):
+            if holder.manager != manager and not holder.ours and not _sorts_after(holder, manager, path):
+                found.setdefault(name, holder)
+            elif holder.manager == manager == NETWORKD and not holder.ours and os.path.basename(holder.path) < os.path.basename(path):
+                found.setdefault(name, holder)
+    return found
+
+
+def refusals(manager, found, paths):
+    """Return a sentence for each interface in ``found``, as ``conflicts`` returns it."""
+    return [(TAKEABLE if can_be_taken(holder, manager) else NOT_OURS_TO_TAKE) % {
+                "interface": name, "other": holder.manager, "file": holder.path, "manager": manager, "own": paths[name]}
+            for name, holder in sorted(found.items())]
+
+
+def can_be_taken(holder, manager):
+    """Return whether ``manager`` can be given an interface that ``holder`` has: ifupdown's stanzas are set aside, networkd is told not to
+    manage it. Files of others that networkd prefers to ours, and managers that we know nothing more of, are the administrator's."""
+    return manager != holder.manager and IFUPDOWN in (manager, holder.manager) and {manager, holder.manager} <= {NETWORKD, NETPLAN, IFUPDOWN}
+
+
+def unmanaged(files, manager, found, present):
+    """Return those of ``files``, which tell networkd to leave an interface alone, that are wanted: what is taken over now, and was before.
+
+    :arg found: as ``conflicts`` returns it.
+    :arg present: the paths of our files on the host.
+    """
+    if manager != IFUPDOWN:
+        return {}
+    taken = {name for name, holder in found.items() if holder.manager in (NETWORKD, NETPLAN)}
+    return {path: file for path, file in files.items() if path in present or file["interface"] in taken}
+
+
+def aside(manager, names, found):
+    """Return the interfaces among ``names`` whose stanzas in files of others are set aside: all, where ifupdown is to have ours."""
+    if manager == IFUPDOWN:
+        return set(names)
+    taken = {name for name, holder in found.items() if holder.manager == IFUPDOWN}
+    return taken | _stanzas.already_aside() & set(names)
+
+
+def ifstate():
+    """Return the names that ifupdown holds as configured; it keeps one file, and one more for each interface."""
+    state = _files.read(IFSTATE) or b""
+    return {line.split(b"=")[0].decode("utf-8", "replace") for line in state.splitlines()}
+
+
+def _sorts_after(holder, manager, path):
+    """netplan's files become networkd's, and networkd takes the first that matches."""
+    return {holder.manager, manager} == {NETWORKD, NETPLAN} and os.path.basename(holder.path) > os.path.basename(path)
+
+
+def _networkd(link):
+    values = _note(NETWORKD_LINKS, link)
+    path = values.get("NETWORK_FILE", "")
+    if path and values.get("ADMIN_STATE") != "unmanaged":
+        yield Holder(NETPLAN if path.startswith(NETPLAN_GENERATED) else NETWORKD, path, _is_ours(path))
+
+
+def _network_manager(link):
+    values = _note(NETWORK_MANAGER_LINKS, link)
+    if values.get("managed") == "true":
+        yield Holder(NETWORK_MANAGER, "connection %s" % values.get("connection-uuid", "unknown"), False)
+
+
+def _ifupdown(name, configured):
+    """A stanza that nothing brings up is nobody's. udev brings up ``allow-hotplug``, at boot too; ``auto`` is networking.service's."""
+    paths, classes = _stanzas.holders(name)
+    if paths and (name in configured or "allow-hotplug" in classes or "auto" in classes and is_enabled("networking.service")):
+        yield from (Holder(IFUPDOWN, path, False) for path in paths)
+    own = os.path.join(_stanzas.OWN_FOLDER, "gandi-" + name)
+    if _is_ours(own):
+        yield Holder(IFUPDOWN, own, True)
+
+
+def _dhcpcd():
+    if os.path.exists(DHCPCD_MASTER):
+        yield Holder(DHCPCD, DHCPCD_FILE, False)
+
+
+def _note(folder, link):
+    """Return what a daemon has noted of a link, ``KEY=value`` a line."""
+    content = _files.read("%s/%d" % (folder, link.index)) if link else None
+    return dict(line.split("=", 1) for line in (content or b"").decode("utf-8", "replace").splitlines() if "=" in line)
+
+
+def _is_ours(path):
+    return bool(_files.HEADER.match(_files.read(path) or b""))

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, the gandi.hosting authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The files that ifupdown reads, as others have written them: whose stanza is where, set aside, and back byte for byte.
+
+Stanzas of ours come from the controller. Of interfaces(5), this file knows no more than how stanzas begin and how files are joined.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+
+from . import _files
+
+INTERFACES = "/etc/network/interfaces"
+OWN_FOLDER = "/etc/network/interfaces.d"
+# An administrator's stanza that we have set aside: each of its lines after this mark, byte for byte.
+ASIDE = "#gandi.hosting %s#"
+ASIDE_LINE = re.compile(r"(?m)^#gandi\.hosting ([^\s#]+)#")
+# What we put before a file that does not have ours read: there it can be taken away again to the byte.
+SOURCE = """\
+# gandi.hosting: these two lines are ours, and go with the last of our files
+source %s/gandi-*
+""" % OWN_FOLDER
+KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
+# The only names that source-directory takes (interfaces(5)).
+DIRECTORY_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
+
+
+def adopted(names):
+    """Return the wanted content of the files in which others configure interfaces of ours: ``{path: (content, mode, owner)}``.
+
+    The stanzas of ``names`` are set aside, those set aside of others come back. A file that would not have ours read is told to.
+
+    :arg names: a set; empty where ifupdown configures nothing of ours.
+    """
+    contents = {}
+    texts = {path: _text(path) for path in files()}
+    for path, text in texts.items():
+        after = set_aside(restore(text), names)
+        if path == INTERFACES and names and not all(is_read("%s/gandi-%s" % (OWN_FOLDER, name), texts) for name in names):
+            after = SOURCE + after
+        if after != text:
+            contents[path] = (after.encode("utf-8", "surrogateescape"), os.stat(path).st_mode & 0o7777, _files.SHARED)
+    return contents
+
+
+def files():
+    """Return the files that ifup reads and we have not written, in its order."""
+    found, waiting = [], [INTERFACES]
+    while waiting:
+        path = waiting.pop(0)
+        if path in found or not os.path.isfile(path) or _files.HEADER.match(_files.read(path)):
+            continue
+        found.append(path)
+        for pattern, names in patterns(path, restore(_text(path))):
+            waiting += [other for other in sorted(glob.glob(pattern)) if names is None or names.match(os.path.basename(other))]
+    return found
+
+
+def patterns(path, text):
+    """Return ``[(pattern, names)]`` of the files that a file has read; ``names`` is what their names must match, or None."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] in (["source"], ["source-directory"]):
+            for word in words[1:]:
+                pattern = os.path.join(os.path.dirname(path), word)
+                found.append((pattern, None) if words[0] == "source" else (os.path.join(pattern, "*"), DIRECTORY_NAME))
+    return found
+
+
+def is_read(path, texts):
+    """Return whether ifup reads ``path``, be it there or not. ``texts``: ``{path: text}`` of the files of others."""
+    return any(fnmatch.fnmatchcase(path, pattern) and (names is None or names.match(os.path.basename(path)))
+               for source, text in texts.items() for pattern, names in patterns(source, restore(text)))
+
+
+def holders(name):
+    """Return ``(paths, classes)``: the files in which others have a stanza for ``name``, and what brings it up (``auto``, ``allow-hotplug``)."""
+    texts = {path: _text(path) for path in files()}
+    lines = [line.split() for text in texts.values() for line in text.splitlines()]
+    classes = {words[0] for words in lines if name in words[1:] and (words[0] == "auto" or words[0].startswith("allow-"))}
+    return [path for path, text in texts.items() if set_aside(text, {name}) != text], classes
+
+
+def set_aside(text, names):
+    """Return an interfaces file with the ``iface`` stanzas of ``names``, a set, commented out."""
+    lines, owner, continued = [], None, False
+    for line in text.splitlines(keepends=True):
+        words = line.split()
+        if not continued and KEYWORDS.match(line):
+            owner = words[1] if words[0] == "iface" and names.intersection(words[1:2]) else None
+        quiet = not continued and (not words or words[0].startswith("#"))
+        lines.append(line if owner is None or quiet else ASIDE % owner + line)
+        continued = line.rstrip("\n").endswith("\\")
+    return "".join(lines)
+
+
+def restore(text):
+    """Return an interfaces file with all that was set aside back in its place, and nothing of ours in it."""
+    text = ASIDE_LINE.sub("", text)
+    return text[len(SOURCE):] if text.startswith(SOURCE) else text
+
+
+def set_aside_names(content):
+    """Return the names whose stanzas are set aside in a file's content, which may be None."""
+    return set(ASIDE_LINE.findall((content or b"").decode("utf-8", "surrogateescape")))
+
+
+def already_aside():
+    """Return the names whose stanzas are set aside on this host."""
+    return set().union(*[set_aside_names(_files.read(path)) for path in files()])
+
+
+def _text(path):
+    return _files.read(path).decode("utf-8", "surrogateescape")

@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Who holds an interface, whether that is in our way, and what becomes of it."""
+
+import pytest
+
+from ansible_collections.gandi.hosting.plugins.module_utils import _others
+from ansible_collections.gandi.hosting.plugins.module_utils._others import IFUPDOWN, NETPLAN, NETWORK_MANAGER, NETWORKD, Holder
+
+OWN = {NETWORKD: "/etc/systemd/network/05-gandi-eth1.network", IFUPDOWN: "/etc/network/interfaces.d/gandi-eth1"}
+STANZA = Holder(IFUPDOWN, "/etc/network/interfaces", False)
+LATER = Holder(NETWORKD, "/etc/systemd/network/10-eth1.network", False)
+EARLIER = Holder(NETWORKD, "/etc/systemd/network/00-eth1.network", False)
+GENERATED = Holder(NETPLAN, "/run/systemd/network/10-netplan-eth1.network", False)
+DESKTOP = Holder(NETWORK_MANAGER, "connection 7", False)
+OURS = {manager: Holder(manager, path, True) for manager, path in OWN.items()}
+
+
+@pytest.mark.parametrize("manager, holders, other", [
+    (NETWORKD, [], None),
+    (NETWORKD, [OURS[NETWORKD]], None),
+    (NETWORKD, [LATER], None),
+    (NETWORKD, [GENERATED], None),
+    (NETWORKD, [EARLIER], EARLIER),
+    (NETWORKD, [OURS[NETWORKD], STANZA], STANZA),
+    (NETWORKD, [OURS[IFUPDOWN]], None),
+    (NETWORKD, [DESKTOP], DESKTOP),
+    (IFUPDOWN, [STANZA], None),
+    (IFUPDOWN, [LATER], LATER),
+    (IFUPDOWN, [STANZA, GENERATED], GENERATED),
+    (IFUPDOWN, [OURS[NETWORKD]], None),
+])
+def test_what_another_manager_holds_is_in_our_way(manager, holders, other):
+    """A file of the same manager is not, unless that manager prefers it to ours."""
+    found = _others.conflicts(manager, {"eth1": holders}, {"eth1": OWN[manager]})
+    assert found == ({"eth1": other} if other else {})
+
+
+def test_the_sentence_names_both_files_and_what_to_do():
+    assert _others.refusals(NETWORKD, {"eth1": STANZA}, {"eth1": OWN[NETWORKD]}) == [
+        "eth1: ifupdown holds it (/etc/network/interfaces), and systemd-networkd would by /etc/systemd/network/05-gandi-eth1.network: two network "
+        "managers on one interface; expected one: network_takeover: true gives it to systemd-networkd"]
+
+
+@pytest.mark.parametrize("holder", [EARLIER, DESKTOP], ids=lambda holder: holder.manager)
+def test_what_is_not_ours_to_take_is_left_to_the_administrator(holder):
+    assert not _others.can_be_taken(holder, NETWORKD)
+    assert _others.refusals(NETWORKD, {"eth1": holder}, {"eth1": OWN[NETWORKD]})[0].endswith("expected %s to leave it alone" % holder.manager)
+
+
+def test_the_primarys_manager_is_the_hosts():
+    """Where nobody runs the primary, the first one that somebody runs decides."""
+    entries = [{"name": "eth1", "primary": False}, {"name": "eth0", "primary": True}]
+    assert _others.running_manager(entries, {"eth0": [LATER], "eth1": [STANZA]}) == NETWORKD
+    assert _others.running_manager(entries, {"eth0": [], "eth1": [STANZA]}) == IFUPDOWN
+    assert _others.running_manager(entries, {"eth0": [DESKTOP], "eth1": []}) is None
+
+
+FILES = {path: {"interface": name} for name, path in (("eth0", "/0"), ("eth1", "/1"))}
+
+
+def test_networkd_is_told_to_leave_what_is_taken_now_and_what_was_before():
+    """Once it leaves an interface alone it holds it no more, and the file must stay all the same."""
+    assert list(_others.unmanaged(FILES, IFUPDOWN, {"eth1": LATER}, {})) == ["/1"]
+    assert list(_others.unmanaged(FILES, IFUPDOWN, {}, {"/1": "eth1"})) == ["/1"]
+    assert _others.unmanaged(FILES, NETWORKD, {"eth1": STANZA}, {"/1": "eth1"}) == {}
+
+
+def test_stanzas_are_set_aside_where_ours_take_their_place_or_the_interface_is_taken_over(monkeypatch):
+    monkeypatch.setattr(_others._stanzas, "already_aside", lambda: {"eth2", "gone"})
+    names = ["eth0", "eth1", "eth2"]
+    assert _others.aside(IFUPDOWN, names, {}) == set(names)
+    assert _others.aside(NETWORKD, names, {"eth1": STANZA, "eth0": EARLIER}) == {"eth1", "eth2"}
+
+
+def test_a_note_of_a_daemon_is_read_by_the_links_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(_others, "NETWORKD_LINKS", str(tmp_path))
+    link = _others.kernel.Link(3, "eth1", "", True, "")
+    assert list(_others._networkd(link)) == list(_others._networkd(None)) == []
+    (tmp_path / "3").write_text("# This is private data. Do not parse.\nADMIN_STATE=configured\nNETWORK_FILE=/etc/x.network\n")
+    assert list(_others._networkd(link)) == [Holder(NETWORKD, "/etc/x.network", False)]
+    (tmp_path / "3").write_text("ADMIN_STATE=unmanaged\nNETWORK_FILE=/etc/x.network\n")
+    assert list(_others._networkd(link)) == []
