@@ -107,6 +107,13 @@ options:
         description: Boot does not wait for the interface.
         type: bool
         default: false
+      agent:
+        description:
+          - The Gandi agent configures this interface, by DHCP. It has no file of ours, and nothing waits for its address.
+          - Only O(_input[].name), O(_input[].mac), O(_input[].policy_routing), O(_input[].gateway4) and O(_input[].gateway6) may be
+            beside it. The agent leaves the primary alone, so it cannot be the primary.
+        type: bool
+        default: false
       policy_routing:
         description:
           - What is sent from the interface's addresses leaves through the interface.
@@ -143,7 +150,7 @@ _value:
       description: As one of C(files); by these systemd-networkd leaves an interface alone, where it is taken over for ifupdown.
       type: dict
     interfaces:
-      description: For each interface its C(name), C(mac), C(primary), C(addresses), C(dhcp4) and C(optional).
+      description: For each interface its C(name), C(mac), C(primary), C(addresses), C(dhcp4), C(optional) and C(agent).
       type: list
       elements: dict
 """

@@ -197,7 +197,8 @@ def settle_interfaces(names, sections, families):
     :arg families: the address families that had a default route in main.
     :raises Failure: after ``timeout`` seconds, naming what is missing.
     """
-    waited_for = [entry for entry in sections["interfaces"]["interfaces"] if entry["name"] in names and not entry["optional"]]
+    waited_for = [entry for entry in sections["interfaces"]["interfaces"]
+                  if entry["name"] in names and not (entry["optional"] or entry["agent"])]
     wait_until_none(lambda: _managers.missing_addresses(waited_for), sections["timeout"])
     wait_until_none(lambda: _managers.missing_default(families), sections["timeout"])
 

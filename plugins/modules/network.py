@@ -67,6 +67,10 @@ options:
             description: Whether nothing waits for its addresses.
             type: bool
             default: false
+          agent:
+            description: Whether the Gandi agent configures it, so that nothing waits for its addresses.
+            type: bool
+            default: false
   policy_routing:
     description:
       - The result of P(gandi.hosting.policy_routing#filter).
@@ -198,7 +202,8 @@ ARGUMENTS = {
         "unmanaged": {"type": "dict", "default": {}},
         "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
             IDENTITY, primary={"type": "bool", "default": False}, addresses={"type": "list", "elements": "str", "default": []},
-            dhcp4={"type": "bool", "default": False}, optional={"type": "bool", "default": False})},
+            dhcp4={"type": "bool", "default": False}, optional={"type": "bool", "default": False},
+            agent={"type": "bool", "default": False})},
     }},
     "policy_routing": {"type": "dict", "options": {
         "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(

@@ -43,6 +43,10 @@ options:
         description: Whether it may be without its addresses.
         type: bool
         default: false
+      agent:
+        description: Whether the Gandi agent configures it.
+        type: bool
+        default: false
   policy_routing:
     description: The policy routed interfaces, as the C(interfaces) list in the result of P(gandi.hosting.policy_routing#filter).
     type: list
@@ -127,6 +131,7 @@ ARGUMENTS = {
         "addresses": {"type": "list", "elements": "str", "default": []},
         "dhcp4": {"type": "bool", "default": False},
         "optional": {"type": "bool", "default": False},
+        "agent": {"type": "bool", "default": False},
     }},
     "policy_routing": {"type": "list", "elements": "dict", "default": []},
     "rp_filter": {"type": "int", "choices": [0, 1, 2]},

@@ -73,6 +73,7 @@ class Interface:
     mtu: int = 0  # 0: the driver's
     routes: tuple[Route, ...] = ()
     optional: bool = False
+    agent: bool = False  # the Gandi agent configures it: no file of ours
     policy_routing: bool = False
     table: int = 0  # 0: the host's choice
 
@@ -130,6 +131,10 @@ class Entry:
     @property
     def absent(self) -> bool:
         return self.values.get("state") == "absent"
+
+    @property
+    def agent(self) -> bool:
+        return bool(self.values.get("agent"))
 
     @property
     def policy_routing_on(self) -> bool:
@@ -194,8 +199,11 @@ INTERFACE: dict[str, Callable[[Any, Place], Any]] = {
     "mtu": fields.number(68, 65535),
     "routes": fields.items_of(_route),
     "optional": fields.flag,
+    "agent": fields.flag,
     "policy_routing": fields.policy_routing,
 }
+# What may be said of an interface that the agent configures: it runs DHCP and nothing else, and by its own settings not on the first one.
+WITH_AGENT = ("name", "mac", "state", "agent", "policy_routing", "gateway4", "gateway6")
 
 
 def _entries(interfaces: Any, errors: list[str]) -> list[Entry]:
@@ -224,6 +232,10 @@ def _check_entry(entry: Entry) -> None:
             if word in INTERFACE and word not in ("name", "mac", "state"):
                 entry.at.field(word).say("is given beside state: absent; expected name, mac and state only")
         return
+    if entry.agent:
+        for word in entry.given:
+            if word in INTERFACE and word not in WITH_AGENT and not (word == "primary" and entry.values.get("primary") is False):
+                entry.at.field(word).say("is given beside agent: true; expected name, mac, policy_routing, gateway4 and gateway6 only")
     if entry.good("dhcp4", "dhcp6", "accept_ra", "addresses"):
         for family in (4, 6):
             _check_gateway(entry, family)
@@ -240,7 +252,7 @@ def _check_gateway(entry: Entry, family: int) -> None:
         return
     at = entry.at.field(word)
     source = ("dhcp4", "accept_ra")[family == 6]
-    if source in entry.dynamic(family):
+    if source in entry.dynamic(family) and not entry.agent:
         if source not in entry.given:
             source += f" (true, because no IPv{family} address is given)"
         at.refuse(gateway, f"is given beside {source}, which brings a gateway by itself", f"one of the two: no {word}, or {source.split()[0]}: false")

@@ -38,6 +38,7 @@ Files = dict[str, dict[str, str]]
 
 
 def files(present: list[Interface]) -> dict[str, Files]:
+    present = [interface for interface in present if not interface.agent]
     return {
         "networkd": _networkd(present),
         "ifupdown-dhclient": _ifupdown_dhclient(present),

@@ -29,7 +29,7 @@ def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[
 
 
 def interfaces(present: list[Interface]) -> dict[str, Any]:
-    words = ("name", "mac", "primary", "dhcp4", "optional")
+    words = ("name", "mac", "primary", "dhcp4", "optional", "agent")
     facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present]
     return {"files": files(present), "unmanaged": unmanaged(present), "interfaces": facts}
 

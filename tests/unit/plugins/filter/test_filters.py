@@ -92,8 +92,9 @@ def test_interfaces_says_what_each_is():
             "addresses": ["198.51.100.10/24", "2001:db8:2::10/64"],
             "dhcp4": False,
             "optional": False,
+            "agent": False,
         },
-        {"name": "eth0.100", "mac": "", "primary": False, "addresses": [], "dhcp4": True, "optional": True},
+        {"name": "eth0.100", "mac": "", "primary": False, "addresses": [], "dhcp4": True, "optional": True, "agent": False},
     ]
 
 

@@ -45,6 +45,7 @@ GOOD = {
         max_size=2,
     ),
     "optional": FLAG,
+    "agent": FLAG,
     "policy_routing": FLAG | st.fixed_dictionaries({}, optional={"table": TABLE}),
 }
 ENTRY = st.fixed_dictionaries({"name": NAME}, optional={key: value for key, value in GOOD.items() if key != "name"})
