@@ -9,7 +9,7 @@ import time
 import typing
 import uuid
 
-from . import _apply, _files, _managers, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
+from . import _apply, _files, _managers, _netplan, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
 from ._commands import Failure
 
 
@@ -90,7 +90,8 @@ def plan_interfaces(section, backend, takeover):
     known = {entry["name"] for entry in section["interfaces"]}
     former = [{"name": name, "mac": "", "primary": False} for name in sorted(set(present.values()) - known - {_files.SHARED})]
     entries = section["interfaces"] + former
-    held = _others.holders(entries)
+    links = _others.attached(entries)
+    held = _others.holders(entries, links)
     variant = _managers.detect(backend, _others.running_manager(entries, held))
     manager = _managers.name(variant)
     files = section["files"][variant]
@@ -103,7 +104,9 @@ def plan_interfaces(section, backend, takeover):
     files = dict(files, **_others.unmanaged(section["unmanaged"], manager, found, present))
     wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
               for path, file in files.items()}
-    return variant, _files.changes(dict(wanted, **_stanzas.adopted(_others.aside(manager, known, found))), present)
+    wanted.update(_stanzas.adopted(_others.aside(manager, known, found)))
+    kept, moved = _netplan.set_aside(section["interfaces"] if manager == _others.NETPLAN else [], links)
+    return variant, _files.changes(dict(wanted, **kept), dict(present, **moved))
 
 
 def execute(plan, sections):

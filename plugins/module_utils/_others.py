@@ -49,9 +49,12 @@ def attached(entries):
     return {intent.name: links[index] for index, intent in found.items()}
 
 
-def holders(entries):
-    """Return ``{name of the entry: [Holder]}``: who really runs each interface now, or will when it is attached or at boot."""
-    links, configured, networkd = attached(entries), ifstate(), is_active("systemd-networkd.service")
+def holders(entries, links):
+    """Return ``{name of the entry: [Holder]}``: who really runs each interface now, or will when it is attached or at boot.
+
+    :arg links: as ``attached`` returns it.
+    """
+    configured, networkd = ifstate(), is_active("systemd-networkd.service")
     found = {}
     for entry in entries:
         link = links.get(entry["name"])

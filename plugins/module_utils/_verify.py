@@ -29,7 +29,7 @@ def inspect(expected, routed, rp_filter=None):
         managed = intent_files.match(entries, links)
         remarks += ["%s: not attached" % entry.name for entry in entries if entry not in managed.values()]
         addresses = kernel.read_addresses(connection)
-        held = _others.holders(expected)
+        held = _others.holders(expected, _others.attached(expected))
         for index, entry in managed.items():
             link = links[index]
             own = [address.address for address in addresses if address.index == index]
