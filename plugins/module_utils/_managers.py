@@ -23,6 +23,7 @@ FOLDERS = (
     "/etc/network/interfaces.d",
     "/etc/dhcp/dhclient-enter-hooks.d",
     "/etc/dhcp/dhclient-exit-hooks.d",
+    "/etc/cloud/cloud.cfg.d",
     "/etc/gandi-hosting",
     "/usr/local/lib/gandi-hosting",
 )

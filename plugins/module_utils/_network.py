@@ -104,6 +104,8 @@ def plan_interfaces(section, backend, takeover):
     files = dict(files, **_others.unmanaged(section["unmanaged"], manager, found, present))
     wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
               for path, file in files.items()}
+    if known:
+        wanted.update(_others.cloud_init(manager))
     wanted.update(_stanzas.adopted(_others.aside(manager, known, found)))
     kept, moved = _netplan.set_aside(section["interfaces"] if manager == _others.NETPLAN else [], links)
     return variant, _files.changes(dict(wanted, **kept), dict(present, **moved))

@@ -32,6 +32,12 @@ TAKEABLE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would
 NOT_OURS_TO_TAKE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would by %(own)s, which would not be in effect; expected "
                     "%(other)s to leave it alone")
 
+CLOUD_INIT = "/etc/cloud/cloud.cfg.d"
+CLOUD_INIT_CONTENT = _files.HEADER_LINE % _files.SHARED + """\
+# What is there stays; it is not written anew for another instance, beside the files of gandi.hosting.
+network: {config: disabled}
+"""
+
 
 class Holder(typing.NamedTuple):
     """A manager that runs an interface, or will bring it up. ``path``: the file that says so."""
@@ -119,6 +125,14 @@ def aside(manager, names, found):
         return set(names)
     taken = {name for name, holder in found.items() if holder.manager == IFUPDOWN}
     return taken | _stanzas.already_aside() & set(names)
+
+
+def cloud_init(manager):
+    """Return the file, as ``_files.changes`` takes it, by which cloud-init leaves the network's files as they are, where it would write
+    one anew that says the same as ours once more: ifupdown and netplan join what several files say, networkd takes the first."""
+    if manager == NETWORKD or not os.path.isdir(CLOUD_INIT):
+        return {}
+    return {CLOUD_INIT + "/99-gandi-hosting.cfg": (CLOUD_INIT_CONTENT.encode(), 0o644, _files.SHARED)}
 
 
 def ifstate():

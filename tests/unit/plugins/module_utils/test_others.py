@@ -80,3 +80,13 @@ def test_a_note_of_a_daemon_is_read_by_the_links_index(tmp_path, monkeypatch):
     assert list(_others._networkd(link)) == [Holder(NETWORKD, "/etc/x.network", False)]
     (tmp_path / "3").write_text("ADMIN_STATE=unmanaged\nNETWORK_FILE=/etc/x.network\n")
     assert list(_others._networkd(link)) == []
+
+
+def test_cloud_init_is_told_to_leave_files_alone_that_would_say_the_same_twice(tmp_path, monkeypatch):
+    """Only where it is installed, and never for networkd, which takes the first file that matches."""
+    monkeypatch.setattr(_others, "CLOUD_INIT", str(tmp_path / "none"))
+    assert _others.cloud_init(NETPLAN) == {}
+    monkeypatch.setattr(_others, "CLOUD_INIT", str(tmp_path))
+    assert _others.cloud_init(NETWORKD) == {}
+    ((path, (content, _mode, _owner)),) = _others.cloud_init(IFUPDOWN).items()
+    assert path == str(tmp_path / "99-gandi-hosting.cfg") and content.endswith(b"\nnetwork: {config: disabled}\n")
