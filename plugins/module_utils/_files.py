@@ -18,6 +18,10 @@ SHARED = "*"
 ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting")
 
 
+# How the names begin and end of what is not there to stay: hidden, and taken for its own by none of the programs that read these folders.
+HIDDEN = (".gandi-hosting-", "~")
+
+
 class Change(typing.NamedTuple):
     """A file that is to be written (``after`` is its content) or removed (``after`` is None)."""
 
@@ -44,8 +48,7 @@ def write(path, content, mode=0o644):
     """
     folder = os.path.dirname(path)
     make_folder(folder)
-    # hidden, and of a name that none of the programs that read these folders takes for its own
-    handle, temporary = tempfile.mkstemp(prefix=".gandi-hosting-", suffix="~", dir=folder)
+    handle, temporary = tempfile.mkstemp(prefix=HIDDEN[0], suffix=HIDDEN[1], dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -59,11 +62,26 @@ def write(path, content, mode=0o644):
     sync_folder(folder)
 
 
+def keep(path, number):
+    """Keep a file as it is, under a second name beside it; return that name, or "" where the file system has no hard links.
+
+    Putting it back needs no space, also where /var is a file system of its own, and gives owner, mode and attributes back as well.
+    """
+    kept = os.path.join(os.path.dirname(path), str(number).join(HIDDEN))
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(kept)
+        os.link(path, kept, follow_symlinks=False)
+    except OSError:
+        return ""
+    return kept
+
+
 def put_back(copy, path, mode):
     """Give a file the content of a copy, which stays. On one file system this needs no space, so a full disk cannot prevent it."""
     folder = os.path.dirname(path)
     make_folder(folder)
-    temporary = os.path.join(folder, ".gandi-hosting-back~")
+    temporary = os.path.join(folder, "back".join(HIDDEN))
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -77,16 +95,25 @@ def put_back(copy, path, mode):
         write(path, read(copy), mode)
 
 
+def sweep(paths):
+    """Remove what a killed process has left beside ``paths``, or what was kept there."""
+    for folder in {os.path.dirname(path) for path in paths}:
+        for name in os.listdir(folder) if os.path.isdir(folder) else ():
+            if name.startswith(HIDDEN[0]) and name.endswith(HIDDEN[1]):
+                remove(os.path.join(folder, name))
+
+
 def remove(path):
     """Remove a file, if it is there, with the folders of ours that this leaves empty, and make that last."""
-    try:
-        os.unlink(path)
-    except (FileNotFoundError, NotADirectoryError):
+    # asked first: on a read-only file system unlink(2) fails also where there is nothing to remove
+    if not os.path.lexists(path):
         return
+    os.unlink(path)
     folder = os.path.dirname(path)
-    while folder.startswith(ROOTS) and not os.listdir(folder):
-        os.rmdir(folder)
-        folder = os.path.dirname(folder)
+    with contextlib.suppress(OSError):
+        while folder.startswith(ROOTS) and not os.listdir(folder):
+            os.rmdir(folder)
+            folder = os.path.dirname(folder)
     sync_folder(folder)
 
 

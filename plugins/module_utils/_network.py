@@ -9,7 +9,7 @@ import time
 import typing
 import uuid
 
-from . import _apply, _files, _managers, _netplan, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
+from . import _apply, _background, _files, _managers, _netplan, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
 from ._commands import Failure
 
 
@@ -39,11 +39,13 @@ def run(sections, check_mode=False):
 
     :arg sections: ``sysctl``, ``interfaces``, ``policy_routing``, each None (not touched) or as the filters give it, ``backend``,
         ``takeover`` (whether an interface is taken from another network manager), ``timeout`` (seconds to wait for the addresses of an
-        interface that changed) and ``confirm_timeout`` (seconds until the host undoes a change that nobody has confirmed; 0: it stands
-        without).
+        interface that changed), ``confirm_timeout`` (seconds until the host undoes a change that nobody has confirmed; 0: it stands
+        without) and ``background`` (whether to return before the change is made).
     :raises Failure: with a sentence; what was there before is back.
     """
     identity = ""
+    if sections["background"] and not sections["confirm_timeout"]:
+        raise Failure("background: true without confirm_timeout: nobody would hear of a failure; expected a confirm_timeout, in seconds")
     with _transaction.alone():
         repaired = None if check_mode else repair()
         plan = make_plan(sections)
@@ -114,7 +116,8 @@ def plan_interfaces(section, backend, takeover):
 def execute(plan, sections):
     """Make the changes of a plan, journal first; undo them if anything fails.
 
-    Return what a new connection confirms them by, or "" if they stand already.
+    Return what a new connection confirms them by, or "" if they stand already. With ``background`` it returns when everything needed to
+    undo them is there, and before the first of them is made.
     """
     # the connection that brought us may break by what we do: that must not end us half-way
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -127,20 +130,46 @@ def execute(plan, sections):
         if patience:
             _safety_net.arm(identity, patience)
         _transaction.reached("armed")
-        make(plan, sections)
+        if sections["background"]:
+            _background.detach(lambda: make_unseen(plan, sections, identity))
+        else:
+            make(plan, sections)
     except (Failure, OSError) as error:
-        try:
-            journal = _transaction.unfinished()
-            if journal:
-                _apply.undo(journal)
-            _safety_net.disarm()
-        except (Failure, OSError) as second:
-            raise Failure("%s. Undoing it failed too (%s); it will be tried again" % (error, second)) from error
-        raise Failure("%s. The previous configuration is back" % error) from error
+        raise Failure(put_back(sentence(error))) from error
     if patience:
         return identity
     _transaction.finish()
     return ""
+
+
+def make_unseen(plan, sections, identity):
+    """Make the changes of a plan; what becomes of them is told to whoever confirms them."""
+    try:
+        make(plan, sections)
+    except (Failure, OSError) as error:
+        journal = _transaction.unfinished()
+        put_back(sentence(error))
+        if journal and journal["id"] == identity:
+            _transaction.report(journal, "it failed: %s" % sentence(error))
+
+
+def put_back(reason):
+    """Undo the change that failed by ``reason``; return what to say about it."""
+    try:
+        journal = _transaction.unfinished()
+        if journal:
+            _apply.undo(journal)
+        _safety_net.disarm()
+    except (Failure, OSError) as second:
+        return "%s. Undoing it failed too (%s); it will be tried again" % (reason, sentence(second))
+    return "%s. The previous configuration is back" % reason
+
+
+def sentence(error):
+    """Return an error as a sentence; the system's own name the file."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return "%s: %s" % (error.filename, error.strerror)
+    return str(error)
 
 
 def make(plan, sections):

@@ -3,7 +3,8 @@
 """A change to the network as one transaction: everything needed to undo it is on disk before the first thing is done.
 
 The journal is a folder with a copy of each file that is about to change, and ``journal.json``, written last and removed first:
-while it is there, the change is neither finished nor undone. Whoever finds it (the run that failed, or the next one after a
+while it is there, the change is neither finished nor undone. Each file is also kept beside itself under a second name, which can be put
+back on a full disk. Whoever finds it (the run that failed, or the next one after a
 crash) restores what it says.
 """
 
@@ -53,6 +54,7 @@ def begin(identity, changes, live, aside):
     :arg aside: the interfaces whose stanzas in files of others are set aside, or come back.
     """
     _forget()
+    _files.sweep(change.path for change in changes)
     _files.remove(REPORT)
     _files.make_folder(FOLDER)
     os.chmod(FOLDER, 0o700)
@@ -63,6 +65,7 @@ def begin(identity, changes, live, aside):
             entry["copy"] = "%s/%d" % (FOLDER, number)
             entry["mode"] = os.stat(change.path).st_mode & 0o7777
             _files.write(entry["copy"], change.before, entry["mode"])
+            entry["kept"] = _files.keep(change.path, number)
         files.append(entry)
     journal = {"id": identity, "files": files, "sysctl": {setting.path: setting.before for setting in live}, "aside": sorted(aside)}
     _files.write(JOURNAL, (json.dumps(journal, indent=1) + "\n").encode(), 0o600)
@@ -89,11 +92,13 @@ def restore_files(journal):
         if entry["copy"] is None:
             _files.remove(entry["path"])
         else:
-            _files.put_back(entry["copy"], entry["path"], entry["mode"])
+            kept = entry["kept"] if os.path.lexists(entry["kept"]) else entry["copy"]
+            _files.put_back(kept, entry["path"], entry["mode"])
 
 
 def finish():
-    """Forget the journal: the change stands, or is undone."""
+    """Forget the journal: the change stands, or is undone. If this is cut short, there is a journal and a copy of everything in it."""
+    _files.sweep(entry["path"] for entry in unfinished()["files"])
     _files.remove(JOURNAL)
     _forget()
 

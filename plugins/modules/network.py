@@ -129,6 +129,14 @@ options:
       - V(0) lets a change stand that has led to the addresses it was for.
     type: int
     default: 0
+  background:
+    description:
+      - Return before the change is made, and make it in the background. For a change of the address that the controller is connected to:
+        a result could not come back over that connection.
+      - M(gandi.hosting.network_confirm), over the new address, waits until the change is made, and fails with the reason if it was not.
+      - Needs O(confirm_timeout).
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying target.
@@ -192,7 +200,7 @@ routing:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
-from ansible_collections.gandi.hosting.plugins.module_utils._network import run
+from ansible_collections.gandi.hosting.plugins.module_utils._network import run, sentence
 
 IDENTITY = {"name": {"type": "str", "required": True}, "mac": {"type": "str", "default": ""}}
 ARGUMENTS = {
@@ -214,6 +222,7 @@ ARGUMENTS = {
     "takeover": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 30},
     "confirm_timeout": {"type": "int", "default": 0},
+    "background": {"type": "bool", "default": False},
 }
 
 
@@ -222,7 +231,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except (Failure, OSError) as failure:
-        module.fail_json(msg=str(failure))
+        module.fail_json(msg=sentence(failure))
     for warning in result.pop("warnings"):
         module.warn(warning)
     if not module._diff:

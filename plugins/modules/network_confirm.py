@@ -9,6 +9,7 @@ version_added: 0.1.0
 description:
   - Confirms what M(gandi.hosting.network) has changed with O(gandi.hosting.network#module:confirm_timeout). It must come over a new
     connection, because an old one may still work where a new one would not.
+  - Waits for a change that is still being made (O(gandi.hosting.network#module:background)).
   - Fails with a sentence if the host has undone the change in the meantime.
 options:
   confirm:

@@ -27,7 +27,8 @@ def host(tmp_path, monkeypatch):
 
 
 def content(folder):
-    return {path.name: (path.read_bytes(), path.stat().st_mode & 0o7777) for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {path.name: (path.read_bytes(), path.stat().st_mode & 0o7777) for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")}
 
 
 BEFORE = {"changed": (b"old", 0o755), "removed": (b"\xff\x00", 0o600)}
@@ -36,7 +37,7 @@ BEFORE = {"changed": (b"old", 0o755), "removed": (b"\xff\x00", 0o600)}
 @pytest.mark.parametrize("done", range(4))
 def test_after_any_number_of_writes_everything_can_be_put_back(host, done):
     folder, changes = host
-    _transaction.begin("id", changes, [], "")
+    _transaction.begin("id", changes, [], ())
     _transaction.write_files(changes[:done])
     for _again in range(2):     # also if putting back is itself interrupted, and done again
         _transaction.restore_files(_transaction.unfinished())
@@ -45,7 +46,7 @@ def test_after_any_number_of_writes_everything_can_be_put_back(host, done):
 
 def test_a_full_disk_does_not_prevent_putting_back(host, monkeypatch):
     folder, changes = host
-    _transaction.begin("id", changes, [], "")
+    _transaction.begin("id", changes, [], ())
     _transaction.write_files(changes)
 
     def fail(*_arguments, **_options):
@@ -56,13 +57,40 @@ def test_a_full_disk_does_not_prevent_putting_back(host, monkeypatch):
     assert content(folder) == BEFORE
 
 
+def test_what_is_put_back_is_the_file_itself(host):
+    """With its owner and attributes, and with no space needed for it, also where the journal is on another file system."""
+    folder, changes = host
+    inode = (folder / "changed").stat().st_ino
+    _transaction.begin("id", changes, [], ())
+    _transaction.write_files(changes)
+    assert (folder / "changed").stat().st_ino != inode
+    _transaction.restore_files(_transaction.unfinished())
+    assert (folder / "changed").stat().st_ino == inode
+
+
+def test_where_there_are_no_hard_links_the_copy_is_put_back(host, monkeypatch):
+    folder, changes = host
+    monkeypatch.setattr(_files, "keep", lambda _path, _number: "")
+    _transaction.begin("id", changes, [], ())
+    _transaction.write_files(changes)
+    _transaction.restore_files(_transaction.unfinished())
+    assert content(folder) == BEFORE
+
+
+def test_what_a_killed_process_has_left_is_swept_up_by_the_next_change(host):
+    folder, changes = host
+    (folder / ".gandi-hosting-abc~").write_bytes(b"half")
+    _transaction.begin("id", changes, [], ())
+    assert not (folder / ".gandi-hosting-abc~").exists()
+
+
 @pytest.mark.parametrize("step", ["file 0", "file 1", "file 2"])
 def test_a_process_that_kills_itself_on_request_leaves_the_journal(host, monkeypatch, step):
     folder, changes = host
     monkeypatch.setenv(_transaction.FAULT, step)
     child = os.fork()
     if not child:
-        _transaction.begin("id", changes, [], "")
+        _transaction.begin("id", changes, [], ())
         _transaction.write_files(changes)
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
@@ -72,9 +100,10 @@ def test_a_process_that_kills_itself_on_request_leaves_the_journal(host, monkeyp
 
 def test_a_finished_change_leaves_nothing(host, tmp_path):
     _folder, changes = host
-    _transaction.begin("id", changes, [], "")
+    _transaction.begin("id", changes, [], ())
     _transaction.finish()
     assert _transaction.unfinished() is None and os.listdir(tmp_path / "journal") == []
+    assert [path.name for path in (tmp_path / "etc").rglob(".*")] == []
 
 
 def test_a_second_run_is_refused(host):
@@ -85,7 +114,7 @@ def test_a_second_run_is_refused(host):
 
 def test_the_report_says_what_was_undone_and_why(host):
     _folder, changes = host
-    _transaction.begin("id", changes, [], "")
+    _transaction.begin("id", changes, [], ())
     _transaction.report(_transaction.unfinished(), "of a test")
     assert {key: _transaction.last_report()[key] for key in ("id", "reason", "files")} == {
         "id": "id", "reason": "of a test", "files": [change.path for change in changes]}
