@@ -2,6 +2,7 @@
 """What the scenarios' tests share: the lab, each of its machines, and testinfra's view of one, out of band."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,6 +18,34 @@ def pytest_generate_tests(metafunc):
     """Run each test that asks for a machine once for each."""
     if "machine" in metafunc.fixturenames:
         metafunc.parametrize("machine", sorted(Lab.load().state.machines), scope="session")
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Run the tests of one machine in one process, in their order, and those of other machines beside them."""
+    from xdist.scheduler import LoadScopeScheduling  # only there is a scheduler asked for where xdist is
+
+    class ByMachine(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            words = re.split(r"[][-]", nodeid.rpartition("::")[2])
+            return next((word for word in words if word in MACHINES), "")
+
+    MACHINES = Lab.load().state.machines
+    return ByMachine(config, log)
+
+
+@pytest.fixture
+def figure(record_property):
+    """Return a function that has a measured figure printed at the end of the run."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    figures = [value for reports in terminalreporter.stats.values() for report in reports
+               for name, value in getattr(report, "user_properties", ()) if name == "figure" and report.when == "call"]
+    if figures:
+        terminalreporter.section("measured")
+        for text in figures:
+            terminalreporter.write_line(text)
 
 
 @pytest.fixture

@@ -145,6 +145,12 @@ class Lab:
             in_netns(layout.netns(source), *command), capture_output=True, text=True, check=False
         )  # fmt: skip
 
+    def start(self, source: str, *command: str) -> subprocess.Popen[str]:
+        """Start a command in a source's namespace, and do not wait for it."""
+        return subprocess.Popen(
+            in_netns(layout.netns(source), *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )  # fmt: skip
+
     def exec(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a machine, out of band."""
         argv = machine.exec_command(self.state.machine(name), *command)

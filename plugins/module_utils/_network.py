@@ -193,6 +193,7 @@ def make(plan, sections):
         if problems:
             raise Failure("; ".join(problems))
     _transaction.reached("reconciled")
+    _transaction.made()
 
 
 def taken_over(plan, sections):
@@ -212,6 +213,8 @@ def confirm(identity):
         journal = _transaction.unfinished()
         if journal is None or journal["id"] != identity:
             raise Failure(undone(identity))
+        if not _transaction.is_made():
+            raise Failure(put_back("the change was not made to its end: the process that made it is gone"))
         _transaction.finish()
         _safety_net.disarm()
 

@@ -22,6 +22,8 @@ from ._commands import Failure
 
 FOLDER = "/var/lib/gandi-hosting/transaction"
 JOURNAL = FOLDER + "/journal.json"
+# There once all of the change has been made: only then can it be confirmed.
+MADE = FOLDER + "/made"
 LOCK = "/run/gandi-hosting/network.lock"
 # What became of the last change that was undone without anybody there to be told.
 REPORT = "/var/lib/gandi-hosting/undone.json"
@@ -84,6 +86,15 @@ def write_files(changes):
             _files.remove(change.path)
         else:
             _files.write(change.path, change.after, change.mode)
+
+
+def made():
+    """Note that all of the change has been made."""
+    _files.write(MADE, b"")
+
+
+def is_made():
+    return os.path.exists(MADE)
 
 
 def restore_files(journal):

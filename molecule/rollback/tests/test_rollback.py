@@ -31,10 +31,10 @@ def nic(lab, machine):
 
 @pytest.fixture
 def start(inventory, machine):
-    """Return a function that starts the role on one machine, with these interfaces."""
-    def play(interfaces, fault="", **variables):
+    """Return a function that starts the role on one machine, with these interfaces; ``options`` are ansible-playbook's."""
+    def play(interfaces, fault="", options=(), **variables):
         variables.update(gandi_interfaces=interfaces)
-        command = ["ansible-playbook", "--inventory", inventory, "--limit", machine, str(PLAYBOOK), "--extra-vars", json.dumps(variables)]
+        command = ["ansible-playbook", "--inventory", inventory, *options, "--limit", machine, str(PLAYBOOK), "--extra-vars", json.dumps(variables)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
                                 env=dict(os.environ, GANDI_HOSTING_TEST_FAULT=fault))
     return play
@@ -68,14 +68,15 @@ def same(lab, machine, host):
     while time.monotonic() < deadline and (state() != before or lost(lab, machine)):
         time.sleep(0.5)
     assert lost(lab, machine) == []
-    assert state() == before
+    after = state()
+    assert [sorted(set(was) ^ set(now)) for was, now in zip(before, after)] == [[], []] and after == before
     assert host.run("systemctl is-active gandi-hosting-undo.service").stdout.strip() == "inactive"
 
 
-def complete(lab, machine):
-    """Whether both interfaces have an address of each family, and all of them answer."""
+def complete(lab, machine, interfaces=("eth0", "eth1")):
+    """Whether these interfaces, and no others, have an address of each family, and all of them answer."""
     have = {(trip.interface, ":" in trip.address) for trip in lab.trace("client", machine, count=1)}
-    return have == {(name, ipv6) for name in ("eth0", "eth1") for ipv6 in (False, True)} and not lost(lab, machine)
+    return have == {(name, ipv6) for name in interfaces for ipv6 in (False, True)} and not lost(lab, machine)
 
 
 def lost(lab, machine):
@@ -90,8 +91,22 @@ def wait_for(condition, seconds):
         time.sleep(0.1)
 
 
+JOURNAL = "/var/lib/gandi-hosting/transaction/journal.json"
+
+
 def unconfirmed(host):
-    return host.file("/var/lib/gandi-hosting/transaction/journal.json").exists
+    return host.file(JOURNAL).exists
+
+
+@pytest.fixture
+def meanwhile(lab, machine):
+    """Return a function that has one thing done on the machine when a change is made and not confirmed, and another when it is over."""
+    def watch(done, undone):
+        script = "until [ -e %s ] && flock -n /run/gandi-hosting/network.lock true; do sleep 0.02; done; %s; while [ -e %s ]; do sleep 0.05; done; %s" % (
+            JOURNAL, done, JOURNAL, undone)
+        lab.exec(machine, "systemctl", "reset-failed", "meanwhile.service")
+        lab.exec(machine, "systemd-run", "--quiet", "--collect", "--unit=meanwhile", "sh", "-c", script)
+    return watch
 
 
 def test_a_wrong_gateway_is_undone_and_the_play_says_so(run, same, nic):
@@ -106,6 +121,73 @@ def test_a_wrong_address_is_undone(run, same):
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
+def test_a_wrong_prefix_is_undone(run, same, nic):
+    """198.18.0.8/30 has the address and a gateway that nobody is."""
+    status, said = run([static(nic.ipv4 + "/29", "198.18.0.9"), SECONDARY])
+    assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
+
+
+def test_an_ssh_port_that_is_closed_after_the_change(run, same, meanwhile):
+    """The connection that is there still works; a new one does not."""
+    meanwhile("nft 'add table inet closed; add chain inet closed input { type filter hook input priority 0; }; "
+              "add rule inet closed input tcp dport 22 ct state new drop'", "nft delete table inet closed")
+    status, said = run([dict(PRIMARY, mtu=1400), SECONDARY])
+    assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
+
+
+def test_an_interface_that_is_down_after_the_change(run, same, meanwhile):
+    meanwhile("ip link set eth0 down", "true")
+    status, said = run([dict(PRIMARY, mtu=1400), SECONDARY])
+    assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
+
+
+def test_a_file_that_the_network_manager_does_not_understand_is_undone_at_once(inventory, machine, same, host):
+    """The module alone, with a file that no filter of ours would give it."""
+    files = {"networkd": {"/etc/systemd/network/05-gandi-eth0.network": "[Match]\nName=eth0\n\n[Network]\nDHCP=perhaps\n"},
+             "ifupdown-dhclient": {"/etc/network/interfaces.d/gandi-eth0": "auto eth0\niface eth0 inet perhaps\n"}}
+    header = "# gandi.hosting: eth0: written by Ansible, changes are overwritten\n"
+    section = {"files": {variant: {path: {"content": header + content, "interface": "eth0"} for path, content in tree.items()}
+                         for variant, tree in files.items()},
+               "interfaces": [{"name": "eth0", "primary": True, "dhcp4": True}]}
+    arguments = json.dumps({"interfaces": section, "timeout": 3, "confirm_timeout": TIMEOUT})
+    done = subprocess.run(["ansible", "--inventory", inventory, machine, "-m", "gandi.hosting.network", "-a", arguments],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120)
+    assert done.returncode != 0 and "The previous configuration is back" in re.sub(r"\s+", " ", done.stdout)
+
+
+FULL = ["/var/lib/gandi-hosting", "/etc/sysctl.d", "/etc/systemd/system", "/etc/gandi-hosting/policy-routing.d", "OWN"]
+
+
+@pytest.mark.parametrize("folder", FULL)
+def test_a_disk_that_is_full_where_a_file_must_go(run, same, host, folder):
+    """Really full: a file system of its own with no byte left. What was there before it is there after it, and works."""
+    if folder == "OWN":
+        folder = "/etc/systemd/network" if host.file("/etc/systemd/network/05-gandi-eth0.network").exists else "/etc/network/interfaces.d"
+    host.check_output("cp -a %s /run/kept && mount -t tmpfs -o size=64k full %s && cp -a /run/kept/. %s && rm -r /run/kept", folder, folder, folder)
+    try:
+        host.run("dd if=/dev/zero of=%s/.filler bs=4k", folder)
+        status, said = run([PRIMARY, dict(SECONDARY, mtu=1400, policy_routing={"table": 30000}), {"name": "eth9"}], network_rp_filter=2)
+        assert status != 0 and "No space left on device" in said
+        assert lost_of(host, folder) == ""
+    finally:
+        host.check_output("umount %s", folder)
+
+
+def lost_of(host, folder):
+    """Half-written or kept files of ours in a folder."""
+    return host.check_output("find %s -name '.gandi-hosting-*'", folder)
+
+
+def test_a_read_only_etc(run, same, host):
+    host.check_output("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    try:
+        status, said = run([PRIMARY, dict(SECONDARY, mtu=1400)])
+        assert status != 0 and "Read-only file system. The previous configuration is back" in said
+    finally:
+        host.check_output("umount /etc")
+    assert run([PRIMARY, SECONDARY])[0] == 0
+
+
 def test_an_interface_without_an_address_is_undone_at_once(run, same):
     """The host sees by itself that its default route is gone."""
     status, said = run([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_timeout=3)
@@ -114,13 +196,13 @@ def test_an_interface_without_an_address_is_undone_at_once(run, same):
 
 
 def test_a_silent_dhcp_server_is_undone_at_once(run, same, lab, machine):
-    """eth2 is in the private segment, where nobody answers."""
-    lab.attach(machine, "eth2", "d")
+    """eth4 is in the private segment, where nobody answers."""
+    lab.attach(machine, "eth4", "d")
     try:
-        status, said = run([PRIMARY, SECONDARY, {"name": "eth2"}], network_timeout=3)
+        status, said = run([PRIMARY, SECONDARY, {"name": "eth4"}], network_timeout=3)
     finally:
-        lab.detach(machine, "eth2")
-    assert status != 0 and "eth2: DHCP gave no IPv4 address. The previous configuration is back" in said
+        lab.detach(machine, "eth4")
+    assert status != 0 and "eth4: DHCP gave no IPv4 address. The previous configuration is back" in said
 
 
 def test_a_controller_that_is_killed_before_it_confirms(start, same, host):
@@ -138,6 +220,63 @@ def test_a_machine_that_is_rebooted_before_anybody_confirms(start, same, host, l
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     lab.reboot([machine], hard=True)
+
+
+@pytest.fixture
+def other_address(tmp_path, machine, nic):
+    """An address that no machine has yet, and options by which the controller reaches the machine there."""
+    address = "198.18.0.%d" % (nic.host + 60)
+    (tmp_path / "there.yml").write_text("all: {hosts: {%s: {ansible_host: %s}}}\n" % (machine, address))
+    return address, ("--inventory", str(tmp_path / "there.yml"))
+
+
+def test_a_change_of_the_address_that_the_controller_connects_to(run, same, nic, other_address):
+    """There and back: confirmed at the new address, where the second run finds nothing to do."""
+    address, options = other_address
+    alias = {"ansible_ssh_extra_args": "-o HostKeyAlias=" + nic.ipv4}
+    changed = [static(address + "/24", "198.18.0.1"), SECONDARY]
+    status, said = run(changed, network_confirm_host=address, **alias)
+    assert status == 0 and "changed=1" in said
+    status, said = run(changed, options=options, **alias)
+    assert status == 0 and "changed=0" in said
+    assert run([PRIMARY, SECONDARY], options=options, network_confirm_host=nic.ipv4, **alias)[0] == 0
+
+
+def test_a_new_address_at_which_nobody_answers_is_undone(run, same, nic, other_address):
+    status, said = run([static(other_address[0] + "/24", "198.18.0.99"), SECONDARY], network_confirm_host=other_address[0],
+                       ansible_ssh_extra_args="-o HostKeyAlias=" + nic.ipv4)
+    assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
+
+
+def test_a_change_in_the_background_that_fails_says_why(run, same, nic):
+    status, said = run([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_confirm_host=nic.ipv4, network_timeout=3)
+    assert status != 0 and "because it failed: after 3 s: table main has no IPv4 default route; there was one before" in said
+
+
+def test_a_change_in_the_background_that_is_killed(run, same, nic, host):
+    status, said = run([PRIMARY, dict(SECONDARY, mtu=1400)], network_confirm_host=nic.ipv4, fault="written")
+    assert status != 0 and "the change was not made to its end: the process that made it is gone. The previous configuration is back" in said
+
+
+@pytest.mark.parametrize("changed", ["eth0", "eth1", "eth2"])
+def test_no_packet_is_lost_on_the_interfaces_that_do_not_change(run, lab, machine, changed, figure):
+    """A ping every 20 ms to each address, from before the run until after its confirmation."""
+    interfaces = [PRIMARY, SECONDARY, {"name": "eth2", "policy_routing": True}]
+    assert run(interfaces)[0] == 0
+    wait_for(lambda: complete(lab, machine, ("eth0", "eth1", "eth2")), BACK)
+    addresses = [(trip.interface, trip.address) for trip in lab.trace("client", machine, count=1)]
+    pings = [lab.start("client", "ping", "-n", "-q", "-i", "0.02", address) for _interface, address in addresses]
+    assert run([dict(entry, mtu=1400) if entry["name"] == changed else entry for entry in interfaces])[0] == 0
+    counts = []
+    for process in pings:
+        process.send_signal(signal.SIGINT)
+        counts.append([int(number) for number in re.search(r"(\d+) packets transmitted, (\d+) received", process.communicate()[0]).groups()])
+    figure("%s, %s changes: packets lost: %s" % (machine, changed, ", ".join(
+        "%s %d of %d" % (interface, sent - received, sent) for (interface, _address), (sent, received) in zip(addresses, counts))))
+    # the last one may be on its way
+    assert [address for (interface, address), (sent, received) in zip(addresses, counts) if interface != changed and sent - received > 1] == []
+    assert all(sent > 50 for sent, _received in counts)
+    assert run([PRIMARY, SECONDARY])[0] == 0
 
 
 @pytest.mark.parametrize("step", STEPS)
