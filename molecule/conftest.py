@@ -1,8 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What the scenarios' tests share: the lab, each of its machines, and testinfra's view of one, out of band."""
 
+import json
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,10 @@ import testinfra
 sys.path.insert(0, str(Path(__file__).parent))
 
 from lab import Lab  # noqa: E402  # after the path is set
+
+
+PLAYBOOK = Path(__file__).parent / "shared" / "network.yml"
+TIMEOUT = 10    # network_confirm_timeout of a change that is to be undone
 
 
 def pytest_generate_tests(metafunc):
@@ -63,3 +69,37 @@ def host(machine):
 def inventory():
     """The folder of the inventory that Molecule runs with."""
     return os.path.dirname(os.environ["MOLECULE_INVENTORY_FILE"])
+
+
+@pytest.fixture
+def start(inventory, machine):
+    """Return a function that starts the role on one machine, with these interfaces; ``options`` are ansible-playbook's."""
+    def play(interfaces, fault="", options=(), **variables):
+        variables.update(gandi_interfaces=interfaces)
+        command = ["ansible-playbook", "--inventory", inventory, *options, "--limit", machine, str(PLAYBOOK), "--extra-vars", json.dumps(variables)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                env=dict(os.environ, GANDI_HOSTING_TEST_FAULT=fault))
+    return play
+
+
+@pytest.fixture
+def run(start):
+    """Return a function that runs the role and returns its status and what it said, in one line."""
+    def play(interfaces, **options):
+        process = start(interfaces, **options)
+        said = process.communicate(timeout=180)[0]
+        return process.returncode, re.sub(r"\s+", " ", said)
+    return play
+
+
+@pytest.fixture
+def attempt(run):
+    """Return ``run`` for a change that will not be confirmed: soon undone."""
+    return lambda interfaces, **options: run(interfaces, **dict({"network_confirm_timeout": TIMEOUT}, **options))
+
+
+def succeeds(outcome, changed=None):
+    """With what the play said, should it not."""
+    status, said = outcome
+    assert status == 0, said
+    assert changed is None or "changed=%d " % changed in said, said

@@ -213,7 +213,7 @@ def confirm(identity):
         journal = _transaction.unfinished()
         if journal is None or journal["id"] != identity:
             raise Failure(undone(identity))
-        if not _transaction.is_made():
+        if _transaction.made_at() is None:
             raise Failure(put_back("the change was not made to its end: the process that made it is gone"))
         _transaction.finish()
         _safety_net.disarm()

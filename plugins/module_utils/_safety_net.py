@@ -29,6 +29,8 @@ BOOT_LINK = "/etc/systemd/system/sysinit.target.wants/" + BOOT_UNIT
 PROGRAM = "/var/lib/gandi-hosting/undo.pyz"
 PARTS = ("_apply.py", "_commands.py", "_files.py", "_managers.py", "_others.py", "_policy_routing.py", "_safety_net.py",
          "_stanzas.py", "_sysctl.py", "_transaction.py")
+# How many seconds a controller has to connect and confirm, however long the change has taken.
+GRACE = 10
 MAIN = """\
 import sys
 
@@ -125,18 +127,31 @@ def main(arguments):
 
 
 def wait(identity, seconds):
-    """Undo the change ``identity`` after a while, unless it is finished by then."""
+    """Undo the change ``identity`` after a while, unless it is finished by then.
+
+    Where making it has taken most of that while, whoever is to confirm it has GRACE seconds all the same.
+    """
     deadline = time.monotonic() + seconds
     _policy_routing.service.notify("READY=1")
-    while time.monotonic() < deadline:
-        time.sleep(max(0, deadline - time.monotonic()))
-    with _transaction.alone(wait=True):
-        journal = _transaction.unfinished()
-        if journal and journal["id"] == identity:
-            _apply.undo(journal)
-            _transaction.report(journal, "nobody confirmed it over a new connection within %d s" % seconds)
-            # while nobody else can have armed a switch of their own
-            clear()
+    while True:
+        while time.monotonic() < deadline:
+            time.sleep(max(0, deadline - time.monotonic()))
+        # until it is made, or has failed
+        with _transaction.alone(wait=True):
+            deadline = (_transaction.made_at() or 0) + min(seconds, GRACE)
+            if time.monotonic() >= deadline:
+                undo_unconfirmed(identity, seconds)
+                return
+
+
+def undo_unconfirmed(identity, seconds):
+    """Undo the change ``identity``, unless it is finished. Call it alone."""
+    journal = _transaction.unfinished()
+    if journal and journal["id"] == identity:
+        _apply.undo(journal)
+        _transaction.report(journal, "nobody confirmed it over a new connection within %d s" % seconds)
+        # while nobody else can have armed a switch of their own
+        clear()
 
 
 def boot():

@@ -89,12 +89,14 @@ def write_files(changes):
 
 
 def made():
-    """Note that all of the change has been made."""
-    _files.write(MADE, b"")
+    """Note that all of the change has been made, and when."""
+    _files.write(MADE, b"%f\n" % time.monotonic())
 
 
-def is_made():
-    return os.path.exists(MADE)
+def made_at():
+    """Return when all of the change had been made (time.monotonic), or None."""
+    content = _files.read(MADE)
+    return float(content) if content else None
 
 
 def restore_files(journal):

@@ -7,12 +7,10 @@ import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
+from conftest import TIMEOUT, succeeds
 
-PLAYBOOK = Path(__file__).parents[2] / "shared" / "network.yml"
-TIMEOUT = 10                # network_confirm_timeout of this scenario
 BACK = TIMEOUT + 10         # seconds in which a machine must be back
 
 PRIMARY = {"name": "eth0", "primary": True}
@@ -27,27 +25,6 @@ def static(address, gateway):
 @pytest.fixture
 def nic(lab, machine):
     return next(nic for nic in lab.state.machine(machine).nics if nic.name == "eth0")
-
-
-@pytest.fixture
-def start(inventory, machine):
-    """Return a function that starts the role on one machine, with these interfaces; ``options`` are ansible-playbook's."""
-    def play(interfaces, fault="", options=(), **variables):
-        variables.update(gandi_interfaces=interfaces)
-        command = ["ansible-playbook", "--inventory", inventory, *options, "--limit", machine, str(PLAYBOOK), "--extra-vars", json.dumps(variables)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                                env=dict(os.environ, GANDI_HOSTING_TEST_FAULT=fault))
-    return play
-
-
-@pytest.fixture
-def run(start):
-    """Return a function that runs the role and returns its status and what it said, in one line."""
-    def play(interfaces, **options):
-        process = start(interfaces, **options)
-        said = process.communicate(timeout=180)[0]
-        return process.returncode, re.sub(r"\s+", " ", said)
-    return play
 
 
 @pytest.fixture
@@ -109,35 +86,35 @@ def meanwhile(lab, machine):
     return watch
 
 
-def test_a_wrong_gateway_is_undone_and_the_play_says_so(run, same, nic):
+def test_a_wrong_gateway_is_undone_and_the_play_says_so(attempt, same, nic):
     """The address stays; but nothing beyond the segment is reached, and the controller is."""
-    status, said = run([static(nic.ipv4 + "/24", "198.18.0.99"), SECONDARY])
+    status, said = attempt([static(nic.ipv4 + "/24", "198.18.0.99"), SECONDARY])
     assert status != 0
     assert "the change was undone at" in said and "nobody confirmed it over a new connection within 10 s" in said
 
 
-def test_a_wrong_address_is_undone(run, same):
-    status, said = run([static("198.18.99.10/24", "198.18.99.1"), SECONDARY])
+def test_a_wrong_address_is_undone(attempt, same):
+    status, said = attempt([static("198.18.99.10/24", "198.18.99.1"), SECONDARY])
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
-def test_a_wrong_prefix_is_undone(run, same, nic):
+def test_a_wrong_prefix_is_undone(attempt, same, nic):
     """198.18.0.8/30 has the address and a gateway that nobody is."""
-    status, said = run([static(nic.ipv4 + "/29", "198.18.0.9"), SECONDARY])
+    status, said = attempt([static(nic.ipv4 + "/29", "198.18.0.9"), SECONDARY])
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
-def test_an_ssh_port_that_is_closed_after_the_change(run, same, meanwhile):
+def test_an_ssh_port_that_is_closed_after_the_change(attempt, same, meanwhile):
     """The connection that is there still works; a new one does not."""
     meanwhile("nft 'add table inet closed; add chain inet closed input { type filter hook input priority 0; }; "
               "add rule inet closed input tcp dport 22 ct state new drop'", "nft delete table inet closed")
-    status, said = run([dict(PRIMARY, mtu=1400), SECONDARY])
+    status, said = attempt([dict(PRIMARY, mtu=1400), SECONDARY])
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
-def test_an_interface_that_is_down_after_the_change(run, same, meanwhile):
+def test_an_interface_that_is_down_after_the_change(attempt, same, meanwhile):
     meanwhile("ip link set eth0 down", "true")
-    status, said = run([dict(PRIMARY, mtu=1400), SECONDARY])
+    status, said = attempt([dict(PRIMARY, mtu=1400), SECONDARY])
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
@@ -159,14 +136,14 @@ FULL = ["/var/lib/gandi-hosting", "/etc/sysctl.d", "/etc/systemd/system", "/etc/
 
 
 @pytest.mark.parametrize("folder", FULL)
-def test_a_disk_that_is_full_where_a_file_must_go(run, same, host, folder):
+def test_a_disk_that_is_full_where_a_file_must_go(attempt, same, host, folder):
     """Really full: a file system of its own with no byte left. What was there before it is there after it, and works."""
     if folder == "OWN":
         folder = "/etc/systemd/network" if host.file("/etc/systemd/network/05-gandi-eth0.network").exists else "/etc/network/interfaces.d"
     host.check_output("cp -a %s /run/kept && mount -t tmpfs -o size=64k full %s && cp -a /run/kept/. %s && rm -r /run/kept", folder, folder, folder)
     try:
         host.run("dd if=/dev/zero of=%s/.filler bs=4k", folder)
-        status, said = run([PRIMARY, dict(SECONDARY, mtu=1400, policy_routing={"table": 30000}), {"name": "eth9"}], network_rp_filter=2)
+        status, said = attempt([PRIMARY, dict(SECONDARY, mtu=1400, policy_routing={"table": 30000}), {"name": "eth9"}], network_rp_filter=2)
         assert status != 0 and "No space left on device" in said
         assert lost_of(host, folder) == ""
     finally:
@@ -178,35 +155,35 @@ def lost_of(host, folder):
     return host.check_output("find %s -name '.gandi-hosting-*'", folder)
 
 
-def test_a_read_only_etc(run, same, host):
+def test_a_read_only_etc(attempt, same, host):
     host.check_output("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
     try:
-        status, said = run([PRIMARY, dict(SECONDARY, mtu=1400)])
+        status, said = attempt([PRIMARY, dict(SECONDARY, mtu=1400)])
         assert status != 0 and "Read-only file system. The previous configuration is back" in said
     finally:
         host.check_output("umount /etc")
-    assert run([PRIMARY, SECONDARY])[0] == 0
+    succeeds(attempt([PRIMARY, SECONDARY]))
 
 
-def test_an_interface_without_an_address_is_undone_at_once(run, same):
+def test_an_interface_without_an_address_is_undone_at_once(attempt, same):
     """The host sees by itself that its default route is gone."""
-    status, said = run([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_timeout=3)
+    status, said = attempt([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_timeout=3)
     assert status != 0
     assert "table main has no IPv4 default route; there was one before. The previous configuration is back" in said
 
 
-def test_a_silent_dhcp_server_is_undone_at_once(run, same, lab, machine):
+def test_a_silent_dhcp_server_is_undone_at_once(attempt, same, lab, machine):
     """eth4 is in the private segment, where nobody answers."""
     lab.attach(machine, "eth4", "d")
     try:
-        status, said = run([PRIMARY, SECONDARY, {"name": "eth4"}], network_timeout=3)
+        status, said = attempt([PRIMARY, SECONDARY, {"name": "eth4"}], network_timeout=3)
     finally:
         lab.detach(machine, "eth4")
     assert status != 0 and "eth4: DHCP gave no IPv4 address. The previous configuration is back" in said
 
 
 def test_a_controller_that_is_killed_before_it_confirms(start, same, host):
-    process = start([PRIMARY, dict(SECONDARY, mtu=1400)])
+    process = start([PRIMARY, dict(SECONDARY, mtu=1400)], network_confirm_timeout=TIMEOUT)
     wait_for(lambda: unconfirmed(host), 30)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -235,26 +212,24 @@ def test_a_change_of_the_address_that_the_controller_connects_to(run, same, nic,
     address, options = other_address
     alias = {"ansible_ssh_extra_args": "-o HostKeyAlias=" + nic.ipv4}
     changed = [static(address + "/24", "198.18.0.1"), SECONDARY]
-    status, said = run(changed, network_confirm_host=address, **alias)
-    assert status == 0 and "changed=1" in said
-    status, said = run(changed, options=options, **alias)
-    assert status == 0 and "changed=0" in said
-    assert run([PRIMARY, SECONDARY], options=options, network_confirm_host=nic.ipv4, **alias)[0] == 0
+    succeeds(run(changed, network_confirm_host=address, **alias), changed=1)
+    succeeds(run(changed, options=options, **alias), changed=0)
+    succeeds(run([PRIMARY, SECONDARY], options=options, network_confirm_host=nic.ipv4, **alias))
 
 
-def test_a_new_address_at_which_nobody_answers_is_undone(run, same, nic, other_address):
-    status, said = run([static(other_address[0] + "/24", "198.18.0.99"), SECONDARY], network_confirm_host=other_address[0],
+def test_a_new_address_at_which_nobody_answers_is_undone(attempt, same, nic, other_address):
+    status, said = attempt([static(other_address[0] + "/24", "198.18.0.99"), SECONDARY], network_confirm_host=other_address[0],
                        ansible_ssh_extra_args="-o HostKeyAlias=" + nic.ipv4)
     assert status != 0 and "nobody confirmed it over a new connection within 10 s" in said
 
 
-def test_a_change_in_the_background_that_fails_says_why(run, same, nic):
-    status, said = run([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_confirm_host=nic.ipv4, network_timeout=3)
+def test_a_change_in_the_background_that_fails_says_why(attempt, same, nic):
+    status, said = attempt([dict(PRIMARY, dhcp4=False, accept_ra=False), SECONDARY], network_confirm_host=nic.ipv4, network_timeout=3)
     assert status != 0 and "because it failed: after 3 s: table main has no IPv4 default route; there was one before" in said
 
 
-def test_a_change_in_the_background_that_is_killed(run, same, nic, host):
-    status, said = run([PRIMARY, dict(SECONDARY, mtu=1400)], network_confirm_host=nic.ipv4, fault="written")
+def test_a_change_in_the_background_that_is_killed(attempt, same, nic, host):
+    status, said = attempt([PRIMARY, dict(SECONDARY, mtu=1400)], network_confirm_host=nic.ipv4, fault="written")
     assert status != 0 and "the change was not made to its end: the process that made it is gone. The previous configuration is back" in said
 
 
@@ -262,11 +237,11 @@ def test_a_change_in_the_background_that_is_killed(run, same, nic, host):
 def test_no_packet_is_lost_on_the_interfaces_that_do_not_change(run, lab, machine, changed, figure):
     """A ping every 20 ms to each address, from before the run until after its confirmation."""
     interfaces = [PRIMARY, SECONDARY, {"name": "eth2", "policy_routing": True}]
-    assert run(interfaces)[0] == 0
+    succeeds(run(interfaces))
     wait_for(lambda: complete(lab, machine, ("eth0", "eth1", "eth2")), BACK)
     addresses = [(trip.interface, trip.address) for trip in lab.trace("client", machine, count=1)]
     pings = [lab.start("client", "ping", "-n", "-q", "-i", "0.02", address) for _interface, address in addresses]
-    assert run([dict(entry, mtu=1400) if entry["name"] == changed else entry for entry in interfaces])[0] == 0
+    succeeds(run([dict(entry, mtu=1400) if entry["name"] == changed else entry for entry in interfaces]))
     counts = []
     for process in pings:
         process.send_signal(signal.SIGINT)
@@ -276,14 +251,14 @@ def test_no_packet_is_lost_on_the_interfaces_that_do_not_change(run, lab, machin
     # the last one may be on its way
     assert [address for (interface, address), (sent, received) in zip(addresses, counts) if interface != changed and sent - received > 1] == []
     assert all(sent > 50 for sent, _received in counts)
-    assert run([PRIMARY, SECONDARY])[0] == 0
+    succeeds(run([PRIMARY, SECONDARY]))
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_module_that_is_killed_at_any_step(run, same, host, step):
+def test_a_module_that_is_killed_at_any_step(attempt, same, host, step):
     """The change touches a file of an interface, and one that a hook or a client reads."""
     changed = dict(SECONDARY, mtu=1400, policy_routing={"table": 30000})
-    status, _said = run([PRIMARY, changed], fault=step, network_confirm_timeout=4)
+    status, _said = attempt([PRIMARY, changed], fault=step, network_confirm_timeout=4)
     assert status != 0
     wait_for(lambda: not unconfirmed(host), BACK)
 
@@ -298,8 +273,8 @@ def test_the_run_after_a_crash_repairs_it_first(run, host, machine, lab):
 
 def test_a_good_change_stands(run, host):
     """And nothing of the net is left behind, now or after the time."""
-    assert run([PRIMARY, dict(SECONDARY, mtu=1400)])[0] == 0
+    succeeds(run([PRIMARY, dict(SECONDARY, mtu=1400)]))
     assert not unconfirmed(host)
     assert not host.file("/etc/systemd/system/gandi-hosting-undo-boot.service").exists
     assert host.check_output("cat /sys/class/net/eth1/mtu") == "1400"
-    assert run([PRIMARY, SECONDARY])[0] == 0
+    succeeds(run([PRIMARY, SECONDARY]))
