@@ -8,10 +8,13 @@ systemd-networkd and NetworkManager is plain ``[Section]`` and ``Key=value``. It
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import glob
 import json
 import os
 import re
+import shutil
 import tempfile
 import typing
 import urllib.parse
@@ -28,6 +31,11 @@ ORIGINALS = "/var/lib/gandi-hosting/originals"
 FOLDERS = ("run/systemd/network", "run/NetworkManager/system-connections")
 UNDEFINED = re.compile(r": interface '([^']+)' is not defined")
 
+# Where networkd finds what netplan has made for it, and further links to the files that it has read there.
+MADE = "/run/systemd/network"
+NETWORKD_HAS = "/run/gandi-hosting-netplan"
+SOURCES = ("/run/netplan", "/etc/netplan", "/usr/lib/netplan")
+
 
 class Definition(typing.NamedTuple):
     """An interface that a file defines. Without a match, ``name`` is the id; ``*`` where it matches by neither name nor MAC."""
@@ -41,6 +49,41 @@ class Definition(typing.NamedTuple):
 def generator():
     """Return the path of netplan's generator, or None where netplan is not installed."""
     return next((path for path in GENERATORS if os.path.exists(path)), None)
+
+
+def configures_networkd():
+    """Return whether something in systemd-networkd's configuration comes from netplan, or would if it were asked to make it."""
+    return has_made_files() or bool(generator()) and any(map(_defines_something, _sources()))
+
+
+def has_made_files():
+    """Return whether networkd has files of netplan's, and netplan is there to make them again."""
+    return bool(generator() and glob.glob(MADE + "/10-netplan-*.network"))
+
+
+def generate():
+    """Have netplan make networkd's files anew. Those that come out as networkd has them stay the files that it has.
+
+    netplan removes and writes all of them, also at each daemon-reload, and at its next reload networkd configures the interfaces of
+    changed files again: it looks at inode and time, not at content (systemd, stat_inode_unmodified).
+
+    :raises Failure: netplan does not accept some file; the message is netplan's.
+    """
+    with tempfile.TemporaryDirectory(prefix="gandi-hosting-", dir=os.path.dirname(NETWORKD_HAS)) as folder:
+        _link(MADE, folder)
+        run("netplan", "generate")
+        for path in glob.glob(MADE + "/10-netplan-*"):
+            kept = [os.path.join(where, os.path.basename(path)) for where in (NETWORKD_HAS, folder)]
+            same = [other for other in kept if os.path.exists(other) and _files.read(other) == _files.read(path)]
+            if same:
+                _replace(same[0], path)
+
+
+def networkd_has_them():
+    """Keep networkd's files as they are now, when it has just read them. It also does so itself whenever it starts (a drop-in)."""
+    shutil.rmtree(NETWORKD_HAS, ignore_errors=True)
+    os.mkdir(NETWORKD_HAS)
+    _link(MADE, NETWORKD_HAS)
 
 
 def netplan_definitions(path):
@@ -80,6 +123,34 @@ def read_generated(root):
                 text = (_files.read(os.path.join(folder, name)) or b"").decode("utf-8", "replace")
                 units.setdefault(urllib.parse.unquote(known.group(1)), {})[known.group(2)] = _keys(text)
     return [_definition(identity, units[identity]) for identity in sorted(units)]
+
+
+def _link(source, target):
+    for path in glob.glob(source + "/10-netplan-*"):
+        with contextlib.suppress(FileNotFoundError):
+            os.link(path, os.path.join(target, os.path.basename(path)))
+
+
+def _replace(kept, path):
+    """Put another link to a file in the place of ``path``."""
+    temporary = os.path.join(os.path.dirname(path), ".gandi-hosting~")
+    os.link(kept, temporary)
+    os.rename(temporary, path)
+    # rename(2) does nothing where both are the same file already
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+
+
+def _sources():
+    return [path for folder in SOURCES for path in sorted(glob.glob(folder + "/*.yaml"))]
+
+
+def _defines_something(path):
+    """A file that netplan does not accept makes nothing."""
+    try:
+        return bool(netplan_definitions(path))
+    except Failure:
+        return False
 
 
 def _definition(identity, kinds):

@@ -15,7 +15,7 @@ description:
     anything is sent. A section that is not given is not touched.
 requirements:
   - Python 3.9 or newer, iproute2 and systemd on the host
-  - systemd-networkd, or ifupdown with isc-dhcp-client or dhcpcd-base, on the host
+  - systemd-networkd, with or without netplan, or ifupdown with isc-dhcp-client or dhcpcd-base, on the host
 options:
   sysctl:
     description:
@@ -106,10 +106,10 @@ options:
   backend:
     description:
       - The network manager that the files are for.
-      - V(auto) is the one that really runs the interfaces now, the primary's first; where none does, systemd-networkd if it is active,
-        else ifupdown.
+      - V(auto) is the one that really runs the interfaces now, the primary's first; where none does, systemd-networkd if it is active
+        (or netplan, where it makes the configuration of that), else ifupdown.
     type: str
-    choices: [auto, networkd, ifupdown]
+    choices: [auto, networkd, netplan, ifupdown]
     default: auto
   takeover:
     description:
@@ -218,7 +218,7 @@ ARGUMENTS = {
             IDENTITY, table={"type": "int", "default": 0},
             gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""})},
     }},
-    "backend": {"type": "str", "choices": ["auto", "networkd", "ifupdown"], "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", "networkd", "netplan", "ifupdown"], "default": "auto"},
     "takeover": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 30},
     "confirm_timeout": {"type": "int", "default": 0},

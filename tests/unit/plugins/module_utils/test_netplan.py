@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reading what netplan's generator writes. The texts are those of netplan 0.106 (Debian 12) and 1.1.2 (Debian 13)."""
 
+import os
+
 import pytest
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _files, _netplan
@@ -120,3 +122,58 @@ def test_a_file_that_cannot_be_set_aside_is_refused_with_a_sentence(root, path, 
     with pytest.raises(Failure) as refused:
         _netplan.set_aside(ENTRIES, {})
     assert str(refused.value).startswith("%s: %s" % (root / path, sentence))
+class Made:
+    """A folder of networkd's files that netplan writes anew, each with what ``contents`` says."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.contents = {"10-netplan-a.network": "a", "10-netplan-b.network": "b"}
+        folder.mkdir()
+        self.write_anew()
+
+    def write_anew(self, *_command):
+        """As netplan does: new files, which take the places of the old ones."""
+        for name, text in self.contents.items():
+            (self.folder / "new").write_text(text)
+            (self.folder / "new").rename(self.folder / name)
+        for path in self.folder.iterdir():
+            if path.name not in self.contents:
+                path.unlink()
+
+    def inodes(self):
+        return {path.name: os.stat(path).st_ino for path in self.folder.iterdir()}
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    found = Made(tmp_path / "made")
+    monkeypatch.setattr(_netplan, "MADE", str(found.folder))
+    monkeypatch.setattr(_netplan, "NETWORKD_HAS", str(tmp_path / "networkd-has"))
+    monkeypatch.setattr(_netplan, "run", found.write_anew)
+    return found
+
+
+def test_files_that_come_out_as_they_were_stay_the_same_files(made):
+    before = made.inodes()
+    made.contents["10-netplan-b.network"] = "changed"
+    _netplan.generate()
+    after = made.inodes()
+    assert [name for name in before if before[name] == after[name]] == ["10-netplan-a.network"]
+    assert (made.folder / "10-netplan-b.network").read_text() == "changed"
+
+
+def test_files_that_networkd_has_come_back_although_they_were_written_anew_since(made):
+    """A daemon-reload does that."""
+    before = made.inodes()
+    _netplan.networkd_has_them()
+    made.write_anew()
+    assert made.inodes() != before
+    _netplan.generate()
+    assert made.inodes() == before
+
+
+def test_a_file_that_netplan_makes_no_more_stays_away(made):
+    _netplan.networkd_has_them()
+    del made.contents["10-netplan-b.network"]
+    _netplan.generate()
+    assert list(made.inodes()) == ["10-netplan-a.network"]
