@@ -9,7 +9,6 @@ systemd-networkd and NetworkManager is plain ``[Section]`` and ``Key=value``. It
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import glob
 import json
 import os
@@ -25,9 +24,6 @@ from ._commands import Failure, run
 # Debian 12 and later; Debian 11.
 GENERATORS = ("/usr/libexec/netplan/generate", "/lib/netplan/generate")
 GENERATED = re.compile(r"(?:10-)?netplan-(.+)\.(network|link|netdev|nmconnection)")
-# Where an administrator's files lie, where others' do (netplan(5)), and where what we have set aside is kept.
-FOLDER, OTHER_FOLDERS = "/etc/netplan", ("/run/netplan", "/usr/lib/netplan")
-ORIGINALS = "/var/lib/gandi-hosting/originals"
 FOLDERS = ("run/systemd/network", "run/NetworkManager/system-connections")
 UNDEFINED = re.compile(r": interface '([^']+)' is not defined")
 
@@ -183,52 +179,3 @@ def _write(path, content):
     with open(path, "wb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(content)
-
-
-def set_aside(entries, links):
-    """Return ``(wanted, present)``, as ``_files.changes`` takes them, of the files of others that define interfaces of ours.
-
-    netplan joins what several files say of one interface, so a file that defines one of ours goes: a copy stays in ORIGINALS, and the file
-    comes back when none of its interfaces is ours any more.
-
-    :arg entries: interfaces of the interfaces section; empty where netplan configures nothing of ours.
-    :arg links: ``{name of the entry: Link}`` of those that are attached.
-    :raises Failure: a file defines interfaces of ours and others besides, or lies where an administrator has none.
-    """
-    wanted, present, refused = {}, {}, []
-    for path in _others_files(ORIGINALS + FOLDER):
-        if not any(is_ours(definition, entries, links) for definition in netplan_definitions(path)):
-            present[path] = _files.SHARED
-            wanted[path[len(ORIGINALS):]] = _files.read(path), os.stat(path).st_mode & 0o7777, _files.SHARED
-    for folder in (FOLDER, *OTHER_FOLDERS):
-        for path in _others_files(folder) if entries else ():
-            found = netplan_definitions(path)
-            ours = [definition.id for definition in found if is_ours(definition, entries, links)]
-            rest = [definition.id for definition in found if definition.id not in ours]
-            if ours and (rest or folder != FOLDER):
-                refused.append("%s: defines %s, which gandi_interfaces has%s; expected a file of its own for each, in %s"
-                               % (path, ", ".join(ours), " and %s, which it has not" % ", ".join(rest) if rest else "", FOLDER))
-            elif ours:
-                present[path] = _files.SHARED
-                wanted[ORIGINALS + path] = _files.read(path), os.stat(path).st_mode & 0o7777, _files.SHARED
-    if refused:
-        raise Failure("\n".join(refused))
-    return wanted, present
-
-
-def is_ours(definition, entries, links):
-    """Return whether a definition is of one of the entries, by id, by the name that it matches or sets, or by MAC."""
-    for entry in entries:
-        names = {entry["name"]} | ({links[entry["name"]].name} if entry["name"] in links else set())
-        macs = {entry["mac"]} | ({links[entry["name"]].mac} if entry["name"] in links else set())
-        if (names & {definition.id, definition.set_name} or any(fnmatch.fnmatchcase(name, definition.name) for name in names)
-                or definition.mac and definition.mac in macs):
-            return True
-    return False
-
-
-def _others_files(folder):
-    """Return the YAML files of others in a folder."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    paths = [os.path.join(folder, name) for name in names if name.endswith(".yaml")]
-    return [path for path in paths if not _files.HEADER.match(_files.read(path) or b"")]

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who holds an interface: which network manager really runs it, by which file, and what of that we take over.
 
-Another file of the *same* manager is adopted: a stanza is set aside in its place, a networkd file of others sorts after ours. An interface
+Another file of the *same* manager is adopted: a stanza is set aside in its place, a networkd file of others sorts after ours, also one that
+netplan made: our definitions have ids of their own, so netplan joins nothing, and theirs stays in force for what else it says. An interface
 that *another* manager holds would be configured twice: that is refused with a sentence that names both files, unless we are told to take it
 over. Either way what was there stays on the host, and comes back to the byte when the interface leaves the list.
 """
@@ -131,8 +132,8 @@ def aside(manager, names, found):
 
 def cloud_init(manager):
     """Return the file, as ``_files.changes`` takes it, by which cloud-init leaves the network's files as they are, where it would write
-    one anew that says the same as ours once more: ifupdown and netplan join what several files say, networkd takes the first."""
-    if manager == NETWORKD or not os.path.isdir(CLOUD_INIT):
+    one anew that says the same as ours once more: ifupdown joins what several files say, networkd takes the first, netplan's too."""
+    if manager != IFUPDOWN or not os.path.isdir(CLOUD_INIT):
         return {}
     return {CLOUD_INIT + "/99-gandi-hosting.cfg": (CLOUD_INIT_CONTENT.encode(), 0o644, _files.SHARED)}
 
