@@ -143,7 +143,7 @@ _value:
   contains:
     files:
       description:
-        - For each variant (C(networkd), C(netplan), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
+        - For each variant (C(networkd), C(networkd-247), C(netplan), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
         - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
       type: dict
     unmanaged:

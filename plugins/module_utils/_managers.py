@@ -7,6 +7,7 @@ The files themselves come from the controller; nothing here knows their syntax.
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 
@@ -14,7 +15,9 @@ from . import _files, _netplan, _others
 from ._commands import Failure, is_active, run
 from .reconciler import intents, kernel, netlink
 
-NETWORKD, NETPLAN, DHCLIENT, DHCPCD = "networkd", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"
+NETWORKD, NETWORKD_247, NETPLAN, DHCLIENT, DHCPCD = "networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"
+# The part of systemd that has its version in its name, of a version that lacks what "networkd" says of router advertisements (250).
+OLD_SYSTEMD = "/lib/systemd/libsystemd-shared-2[0-4][0-9].so"
 
 # All places (glob(7)) in which a file of the interfaces section may lie; ours are known by their header.
 FOLDERS = (
@@ -47,11 +50,11 @@ def detect(requested, running):
     if requested in (NETWORKD, NETPLAN):
         if not is_active("systemd-networkd.service"):
             raise Failure("backend: %s: systemd-networkd does not run on this host; expected it to be active" % requested)
-        return requested
+        return _of_this_systemd(requested)
     if requested == "auto" and running in (_others.NETWORKD, _others.NETPLAN):
-        return NETPLAN if running == _others.NETPLAN else NETWORKD
+        return _of_this_systemd(NETPLAN if running == _others.NETPLAN else NETWORKD)
     if requested == "auto" and running is None and is_active("systemd-networkd.service"):
-        return NETPLAN if _netplan.configures_networkd() else NETWORKD
+        return _of_this_systemd(NETPLAN if _netplan.configures_networkd() else NETWORKD)
     if not Ifupdown.is_installed():
         raise Failure("backend: %s: this host runs no systemd-networkd and has no ifupdown; expected one of them" % requested)
     # which DHCP client ifupdown would call: it looks for dhclient first (ifupdown, inet.defn)
@@ -60,7 +63,16 @@ def detect(requested, running):
 
 def name(variant):
     """Return the manager that reads the files of a variant."""
-    return {NETWORKD: _others.NETWORKD, NETPLAN: _others.NETPLAN}.get(variant, _others.IFUPDOWN)
+    return {NETWORKD: _others.NETWORKD, NETWORKD_247: _others.NETWORKD, NETPLAN: _others.NETPLAN}.get(variant, _others.IFUPDOWN)
+
+
+def _of_this_systemd(variant):
+    if not glob.glob(OLD_SYSTEMD):
+        return variant
+    if variant == NETPLAN:
+        raise Failure("backend: netplan: the systemd-networkd of this host is older than 250; expected Debian 12 or newer, or ifupdown or networkd "
+                      "without netplan")
+    return NETWORKD_247
 
 
 class Networkd:

@@ -43,7 +43,10 @@ Files = dict[str, dict[str, str]]
 def files(present: list[Interface]) -> dict[str, Files]:
     present = [interface for interface in present if not interface.agent]
     return {
-        "networkd": _networkd(present),
+        "networkd": _networkd(present) | _networkd_conf(present),
+        # Debian 11: its networkd would have to be restarted for networkd.conf, at which it may crash (systemd issue 27854). What it
+        # takes away of ours, the service puts back.
+        "networkd-247": _networkd(present, old=True),
         "netplan": _netplan(present),
         "ifupdown-dhclient": _ifupdown_dhclient(present),
         "ifupdown-dhcpcd": _ifupdown_dhcpcd(present),
@@ -74,8 +77,8 @@ def _network_path(interface: Interface) -> str:
     return f"/etc/systemd/network/05-gandi-{interface.name}.network"
 
 
-def _networkd(present: list[Interface]) -> Files:
-    return {_network_path(i): _file("networkd.network.j2", i) for i in present} | _networkd_conf(present)
+def _networkd(present: list[Interface], old: bool = False) -> Files:
+    return {_network_path(i): _file("networkd.network.j2", i, old=old) for i in present}
 
 
 def _networkd_conf(present: list[Interface]) -> Files:

@@ -43,6 +43,16 @@ def test_yaml_that_nothing_was_made_of_yet_counts_if_it_defines_something(tmp_pa
     assert _managers.detect("auto", None) == variant
 
 
+@pytest.mark.parametrize(("library", "variant"), [("247", "networkd-247"), ("249", "networkd-247"), ("250", "networkd"), ("257", "networkd")])
+def test_a_networkd_that_lacks_words_gets_files_without(tmp_path, monkeypatch, library, variant):
+    """The version is in a file's name: asking it would cost a process."""
+    (tmp_path / ("libsystemd-shared-%s.so" % library)).touch()
+    monkeypatch.setattr(_managers, "OLD_SYSTEMD", str(tmp_path / _managers.OLD_SYSTEMD.rpartition("/")[2]))
+    monkeypatch.setattr(_managers, "is_active", lambda _unit: True)
+    assert _managers.detect("networkd", None) == variant
+    assert _managers.name(variant) == _others.NETWORKD
+
+
 @pytest.mark.parametrize(("installed", "sentence"), [
     (False, "backend: netplan: netplan is not installed on this host; expected netplan.io"),
     (True, "backend: netplan: systemd-networkd does not run on this host; expected it to be active"),
