@@ -203,6 +203,11 @@ def read_state(netlink, links, managed):
     for family in FAMILIES:
         rules.update(_read_rules(netlink, family))
         routes.update(_read_routes(netlink, family))
+    for route in routes:
+        # A neighbour that nobody talks to is forgotten where the host has many (gc_thresh1, which all network namespaces share), the
+        # router too: then the gateway is the one that it was.
+        if route.family == socket.AF_INET6 and not route.destination.length and route.gateway and route.index in on_link:
+            gateways.setdefault((route.index, socket.AF_INET6), route.gateway)
     return State(links, read_addresses(netlink), on_link, gateways, rules, routes)
 
 

@@ -80,6 +80,18 @@ def test_a_gateway_that_only_networkds_lease_knows_is_used(host, tmp_path, monke
     assert "via 198.18.1.9" in host("route get 192.0.2.1 from 198.18.1.10")
 
 
+def test_a_router_that_the_kernel_forgets_as_a_neighbour_stays_the_gateway(host):
+    """It keeps 128 of them in all network namespaces together."""
+    host("-6 neigh add fe80::9 lladdr 02:00:00:00:00:99 dev eth1 router nud stale")
+    reconcile()
+    assert "via fe80::9" in host("route get 2001:db8:ff::1 from 2001:db8:11::10")
+    host("-6 neigh del fe80::9 dev eth1")
+    assert reconcile().lines == []
+    host("-6 neigh add fe80::7 lladdr 02:00:00:00:00:77 dev eth1 router nud stale")
+    reconcile()
+    assert "via fe80::7" in host("route get 2001:db8:ff::1 from 2001:db8:11::10")
+
+
 def test_what_main_knows_more_precisely_than_a_default_goes_there(host):
     host("link add docker0 type bridge")
     host("address add 198.19.255.1/24 dev docker0")
