@@ -131,8 +131,8 @@ options:
     default: 0
   background:
     description:
-      - Return before the change is made, and make it in the background. For a change of the address that the controller is connected to:
-        a result could not come back over that connection.
+      - Return before the change is made, and make it in the background. For a change of the address that the controller is connected to,
+        because a result could not come back over that connection.
       - M(gandi.hosting.network_confirm), over the new address, waits until the change is made, and fails with the reason if it was not.
       - Needs O(confirm_timeout).
     type: bool
