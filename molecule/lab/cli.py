@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _images(arguments: argparse.Namespace) -> None:
-    flavours = arguments.flavour or ["debian12", "debian13"]
+    flavours = arguments.flavour or list(layout.FLAVOURS)
     images.ensure(flavours, arguments.force)
     for flavour in flavours:
         print(images.name(flavour))
@@ -175,11 +175,11 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     images_ = command("images", _images, "build the images that are missing and print their names")
-    images_.add_argument("flavour", nargs="*", help="debian11, debian12, debian13; 12 and 13 when none is given")
+    images_.add_argument("flavour", nargs="*", help="debian11, debian12, debian13; all of them when none is given")
     images_.add_argument("--force", action="store_true", help="build them even if they exist")
 
     create = command("create", _create, "make the lab, or add machines to it")
-    create.add_argument("machine", nargs="+", metavar="NAME=FLAVOUR:BACKEND", help="e.g. vm1=debian12:networkd")
+    create.add_argument("machine", nargs="+", metavar="NAME=FLAVOUR:BACKEND", help="e.g. vm1=debian12:networkd; the backends are networkd, ifupdown and netplan")
     create.add_argument("--per-port", action="store_true", help="anti-spoofing for each port: MAC, addresses, ARP")
 
     attach = command("attach", _attach, "hot-plug an interface")

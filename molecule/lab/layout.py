@@ -30,7 +30,7 @@ CONTROLLER_ROUTES = ("198.18.0.0/22", "198.19.0.0/24", "2001:db8:10::/46", "2001
 
 DOMAIN = "lab.example"
 FLAVOURS = ("debian11", "debian12", "debian13")
-BACKENDS = ("networkd", "ifupdown")
+BACKENDS = ("networkd", "ifupdown", "netplan")
 FIRST_NUMBER, LAST_NUMBER = 10, 49
 
 

@@ -76,6 +76,16 @@ Name=eth0
 [Network]
 DHCP=yes
 """
+# As cloud-init writes it, but for its match by MAC address: netplan makes that PermanentMACAddress=, and a veth has none.
+_NETPLAN_ETH0 = """\
+# This file is generated from information provided by the datasource.  Changes
+# to it will not persist across an instance reboot.
+network:
+    ethernets:
+        eth0:
+            dhcp4: true
+    version: 2
+"""
 
 
 def prepare(lab: State) -> None:
@@ -126,12 +136,14 @@ def _write_identity(root: Path, machine: Machine) -> None:
 
 def _write_network(root: Path, machine: Machine) -> None:
     """Let one manager hold eth0, as a cloud image does; the other one is there and idle."""
-    networkd = machine.backend == "networkd"
-    _write(root / "etc/network/interfaces", _INTERFACES_LO + ("" if networkd else _INTERFACES_ETH0))
-    if networkd:
+    ifupdown = machine.backend == "ifupdown"
+    _write(root / "etc/network/interfaces", _INTERFACES_LO + (_INTERFACES_ETH0 if ifupdown else ""))
+    if machine.backend == "networkd":
         _write(root / "etc/systemd/network/10-eth0.network", _NETWORK_ETH0)
+    if machine.backend == "netplan":
+        _write(root / "etc/netplan/50-cloud-init.yaml", _NETPLAN_ETH0, 0o600)
     on, off = "systemd-networkd.service", "networking.service"
-    if not networkd:
+    if ifupdown:
         on, off = off, on
     run("systemctl", f"--root={root}", "--quiet", "disable", off)
     run("systemctl", f"--root={root}", "--quiet", "enable", on)

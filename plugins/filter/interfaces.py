@@ -10,7 +10,7 @@ short_description: Turn gandi_interfaces into the configuration files of every n
 version_added: 0.1.0
 author: The gandi.hosting authors (@gandi-hosting)
 description:
-  - Checks the list, and renders it for systemd-networkd and for ifupdown with either of Debian's DHCP clients.
+  - Checks the list, and renders it for systemd-networkd, netplan, and ifupdown with either of Debian's DHCP clients.
   - The module P(gandi.hosting.network#module) picks the files of the manager that the host really runs.
   - The filter touches nothing, and needs no host.
 requirements:
@@ -143,7 +143,7 @@ _value:
   contains:
     files:
       description:
-        - For each variant (C(networkd), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
+        - For each variant (C(networkd), C(networkd-247), C(netplan), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
         - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
       type: dict
     unmanaged:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import tempfile
@@ -14,8 +15,8 @@ import typing
 HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): ")
 HEADER_LINE = "# gandi.hosting: %s: written by Ansible, changes are overwritten\n"
 SHARED = "*"
-# Folders that are ours altogether: they go with the last file in them.
-ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting")
+# How the paths of folders begin that are ours altogether: they go with the last file in them.
+ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting", "/etc/systemd/network/10-netplan-00-gandi-")
 
 
 # How the names begin and end of what is not there to stay: hidden, and taken for its own by none of the programs that read these folders.
@@ -136,9 +137,9 @@ def sync_folder(folder):
 
 
 def ours(folders):
-    """Return ``{path: owner}`` of the files in ``folders`` that carry our header."""
+    """Return ``{path: owner}`` of the files in ``folders``, which may be globs, that carry our header."""
     found = {}
-    for folder in folders:
+    for folder in [folder for pattern in folders for folder in glob.glob(pattern)]:
         try:
             names = os.listdir(folder)
         except (FileNotFoundError, NotADirectoryError):

@@ -7,19 +7,25 @@ The files themselves come from the controller; nothing here knows their syntax.
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 
-from . import _files, _others
+from . import _files, _netplan, _others
 from ._commands import Failure, is_active, run
 from .reconciler import intents, kernel, netlink
 
-NETWORKD, DHCLIENT, DHCPCD = "networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"
+NETWORKD, NETWORKD_247, NETPLAN, DHCLIENT, DHCPCD = "networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"
+# The part of systemd that has its version in its name, of a version that lacks what "networkd" says of router advertisements (250).
+OLD_SYSTEMD = "/lib/systemd/libsystemd-shared-2[0-4][0-9].so"
 
-# All places in which a file of the interfaces section may lie; ours are known by their header.
+# All places (glob(7)) in which a file of the interfaces section may lie; ours are known by their header.
 FOLDERS = (
+    "/etc/netplan",
     "/etc/systemd/network",
+    "/etc/systemd/network/10-netplan-00-gandi-*.network.d",
     "/etc/systemd/networkd.conf.d",
+    "/etc/systemd/system/systemd-networkd.service.d",
     "/etc/network/interfaces.d",
     "/etc/dhcp/dhclient-enter-hooks.d",
     "/etc/dhcp/dhclient-exit-hooks.d",
@@ -36,17 +42,19 @@ def detect(requested, running):
 
     :arg requested: ``auto``, or the manager that the user says.
     :arg running: the manager that really runs the interfaces now (``_others.running_manager``), or None. Without it ``auto`` is
-        networkd where systemd-networkd is active, else ifupdown.
+        networkd where systemd-networkd is active, or netplan where it makes the configuration of that, else ifupdown.
     :raises Failure: no manager was found, or the one asked for is not there.
     """
-    if requested == "auto" and running is None or requested == NETWORKD:
-        networkd = is_active("systemd-networkd.service")
-        if not networkd and requested == NETWORKD:
-            raise Failure("backend: networkd: systemd-networkd does not run on this host; expected it to be active")
-    else:
-        networkd = requested == "auto" and running == _others.NETWORKD
-    if networkd:
-        return NETWORKD
+    if requested == NETPLAN and not _netplan.generator():
+        raise Failure("backend: netplan: netplan is not installed on this host; expected netplan.io")
+    if requested in (NETWORKD, NETPLAN):
+        if not is_active("systemd-networkd.service"):
+            raise Failure("backend: %s: systemd-networkd does not run on this host; expected it to be active" % requested)
+        return _of_this_systemd(requested)
+    if requested == "auto" and running in (_others.NETWORKD, _others.NETPLAN):
+        return _of_this_systemd(NETPLAN if running == _others.NETPLAN else NETWORKD)
+    if requested == "auto" and running is None and is_active("systemd-networkd.service"):
+        return _of_this_systemd(NETPLAN if _netplan.configures_networkd() else NETWORKD)
     if not Ifupdown.is_installed():
         raise Failure("backend: %s: this host runs no systemd-networkd and has no ifupdown; expected one of them" % requested)
     # which DHCP client ifupdown would call: it looks for dhclient first (ifupdown, inet.defn)
@@ -55,16 +63,30 @@ def detect(requested, running):
 
 def name(variant):
     """Return the manager that reads the files of a variant."""
-    return _others.NETWORKD if variant == NETWORKD else _others.IFUPDOWN
+    return {NETWORKD: _others.NETWORKD, NETWORKD_247: _others.NETWORKD, NETPLAN: _others.NETPLAN}.get(variant, _others.IFUPDOWN)
+
+
+def _of_this_systemd(variant):
+    if not glob.glob(OLD_SYSTEMD):
+        return variant
+    if variant == NETPLAN:
+        raise Failure("backend: netplan: the systemd-networkd of this host is older than 250; expected Debian 12 or newer, or ifupdown or networkd "
+                      "without netplan")
+    return NETWORKD_247
 
 
 class Networkd:
-    """systemd-networkd reconfigures by itself the links whose file a reload finds changed (networkctl(1))."""
+    """systemd-networkd reconfigures by itself the links whose file a reload finds changed (networkctl(1)).
+
+    netplan's files are made into networkd's first. Never `netplan apply`: it configures every interface again, and that costs packets.
+    """
 
     def __init__(self, paths):
         # what networkd.conf says of foreign rules and routes it reads only when it starts
         self._restart = any(path.startswith("/etc/systemd/networkd.conf.d/") for path in paths)
-        self._reload = any(path.startswith("/etc/systemd/network/") for path in paths)
+        self._reload = any(path.startswith(("/etc/systemd/network/", "/etc/netplan/")) for path in paths)
+        # also where none of netplan's own changes: so that networkd finds only those files changed that are
+        self._netplan = any(path.startswith("/etc/netplan/") for path in paths) or _netplan.has_made_files()
 
     @staticmethod
     def is_installed():
@@ -74,10 +96,14 @@ class Networkd:
         """Nothing to do while the old files are still there."""
 
     def after(self, _names, gone):
+        if self._netplan:
+            _netplan.generate()
         if self._restart:
             run("systemctl", "restart", "systemd-networkd.service")
         elif self._reload:
             run("networkctl", "reload")
+        if self._netplan:
+            _netplan.networkd_has_them()
         for name in gone:
             self._forget(name)
 
@@ -133,7 +159,7 @@ class Ifupdown:
 # networkd comes first: an interface that goes from one to the other is let go by networkd before ifupdown takes it, and what networkd
 # forgets is taken down by us, which must not come after ifup.
 MANAGERS = (
-    (Networkd, ("/etc/systemd/network",)),
+    (Networkd, ("/etc/systemd/network", "/etc/netplan/")),
     (Ifupdown, ("/etc/network/", "/etc/dhcp/", "/etc/gandi-hosting/dhcpcd", "/usr/local/lib/gandi-hosting/dhcpcd")),
 )
 

@@ -8,10 +8,12 @@ systemd-networkd and NetworkManager is plain ``[Section]`` and ``Key=value``. It
 
 from __future__ import annotations
 
-import fnmatch
+import contextlib
+import glob
 import json
 import os
 import re
+import shutil
 import tempfile
 import typing
 import urllib.parse
@@ -22,11 +24,13 @@ from ._commands import Failure, run
 # Debian 12 and later; Debian 11.
 GENERATORS = ("/usr/libexec/netplan/generate", "/lib/netplan/generate")
 GENERATED = re.compile(r"(?:10-)?netplan-(.+)\.(network|link|netdev|nmconnection)")
-# Where an administrator's files lie, where others' do (netplan(5)), and where what we have set aside is kept.
-FOLDER, OTHER_FOLDERS = "/etc/netplan", ("/run/netplan", "/usr/lib/netplan")
-ORIGINALS = "/var/lib/gandi-hosting/originals"
 FOLDERS = ("run/systemd/network", "run/NetworkManager/system-connections")
 UNDEFINED = re.compile(r": interface '([^']+)' is not defined")
+
+# Where networkd finds what netplan has made for it, and further links to the files that it has read there.
+MADE = "/run/systemd/network"
+NETWORKD_HAS = "/run/gandi-hosting-netplan"
+SOURCES = ("/run/netplan", "/etc/netplan", "/usr/lib/netplan")
 
 
 class Definition(typing.NamedTuple):
@@ -41,6 +45,41 @@ class Definition(typing.NamedTuple):
 def generator():
     """Return the path of netplan's generator, or None where netplan is not installed."""
     return next((path for path in GENERATORS if os.path.exists(path)), None)
+
+
+def configures_networkd():
+    """Return whether something in systemd-networkd's configuration comes from netplan, or would if it were asked to make it."""
+    return has_made_files() or bool(generator()) and any(map(_defines_something, _sources()))
+
+
+def has_made_files():
+    """Return whether networkd has files of netplan's, and netplan is there to make them again."""
+    return bool(generator() and glob.glob(MADE + "/10-netplan-*.network"))
+
+
+def generate():
+    """Have netplan make networkd's files anew. Those that come out as networkd has them stay the files that it has.
+
+    netplan removes and writes all of them, also at each daemon-reload, and at its next reload networkd configures the interfaces of
+    changed files again: it looks at inode and time, not at content (systemd, stat_inode_unmodified).
+
+    :raises Failure: netplan does not accept some file; the message is netplan's.
+    """
+    with tempfile.TemporaryDirectory(prefix="gandi-hosting-", dir=os.path.dirname(NETWORKD_HAS)) as folder:
+        _link(MADE, folder)
+        run("netplan", "generate")
+        for path in glob.glob(MADE + "/10-netplan-*"):
+            kept = [os.path.join(where, os.path.basename(path)) for where in (NETWORKD_HAS, folder)]
+            same = [other for other in kept if os.path.exists(other) and _files.read(other) == _files.read(path)]
+            if same:
+                _replace(same[0], path)
+
+
+def networkd_has_them():
+    """Keep networkd's files as they are now, when it has just read them. It also does so itself whenever it starts (a drop-in)."""
+    shutil.rmtree(NETWORKD_HAS, ignore_errors=True)
+    os.mkdir(NETWORKD_HAS)
+    _link(MADE, NETWORKD_HAS)
 
 
 def netplan_definitions(path):
@@ -82,6 +121,34 @@ def read_generated(root):
     return [_definition(identity, units[identity]) for identity in sorted(units)]
 
 
+def _link(source, target):
+    for path in glob.glob(source + "/10-netplan-*"):
+        with contextlib.suppress(FileNotFoundError):
+            os.link(path, os.path.join(target, os.path.basename(path)))
+
+
+def _replace(kept, path):
+    """Put another link to a file in the place of ``path``."""
+    temporary = os.path.join(os.path.dirname(path), ".gandi-hosting~")
+    os.link(kept, temporary)
+    os.rename(temporary, path)
+    # rename(2) does nothing where both are the same file already
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+
+
+def _sources():
+    return [path for folder in SOURCES for path in sorted(glob.glob(folder + "/*.yaml"))]
+
+
+def _defines_something(path):
+    """A file that netplan does not accept makes nothing."""
+    try:
+        return bool(netplan_definitions(path))
+    except Failure:
+        return False
+
+
 def _definition(identity, kinds):
     link, network, connection = (kinds.get(kind, {}) for kind in ("link", "network", "nmconnection"))
     set_name = link.get("Link.Name", "")
@@ -112,52 +179,3 @@ def _write(path, content):
     with open(path, "wb") as file:
         os.fchmod(file.fileno(), 0o600)
         file.write(content)
-
-
-def set_aside(entries, links):
-    """Return ``(wanted, present)``, as ``_files.changes`` takes them, of the files of others that define interfaces of ours.
-
-    netplan joins what several files say of one interface, so a file that defines one of ours goes: a copy stays in ORIGINALS, and the file
-    comes back when none of its interfaces is ours any more.
-
-    :arg entries: interfaces of the interfaces section; empty where netplan configures nothing of ours.
-    :arg links: ``{name of the entry: Link}`` of those that are attached.
-    :raises Failure: a file defines interfaces of ours and others besides, or lies where an administrator has none.
-    """
-    wanted, present, refused = {}, {}, []
-    for path in _others_files(ORIGINALS + FOLDER):
-        if not any(is_ours(definition, entries, links) for definition in netplan_definitions(path)):
-            present[path] = _files.SHARED
-            wanted[path[len(ORIGINALS):]] = _files.read(path), os.stat(path).st_mode & 0o7777, _files.SHARED
-    for folder in (FOLDER, *OTHER_FOLDERS):
-        for path in _others_files(folder) if entries else ():
-            found = netplan_definitions(path)
-            ours = [definition.id for definition in found if is_ours(definition, entries, links)]
-            rest = [definition.id for definition in found if definition.id not in ours]
-            if ours and (rest or folder != FOLDER):
-                refused.append("%s: defines %s, which gandi_interfaces has%s; expected a file of its own for each, in %s"
-                               % (path, ", ".join(ours), " and %s, which it has not" % ", ".join(rest) if rest else "", FOLDER))
-            elif ours:
-                present[path] = _files.SHARED
-                wanted[ORIGINALS + path] = _files.read(path), os.stat(path).st_mode & 0o7777, _files.SHARED
-    if refused:
-        raise Failure("\n".join(refused))
-    return wanted, present
-
-
-def is_ours(definition, entries, links):
-    """Return whether a definition is of one of the entries, by id, by the name that it matches or sets, or by MAC."""
-    for entry in entries:
-        names = {entry["name"]} | ({links[entry["name"]].name} if entry["name"] in links else set())
-        macs = {entry["mac"]} | ({links[entry["name"]].mac} if entry["name"] in links else set())
-        if (names & {definition.id, definition.set_name} or any(fnmatch.fnmatchcase(name, definition.name) for name in names)
-                or definition.mac and definition.mac in macs):
-            return True
-    return False
-
-
-def _others_files(folder):
-    """Return the YAML files of others in a folder."""
-    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    paths = [os.path.join(folder, name) for name in names if name.endswith(".yaml")]
-    return [path for path in paths if not _files.HEADER.match(_files.read(path) or b"")]

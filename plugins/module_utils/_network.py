@@ -9,7 +9,7 @@ import time
 import typing
 import uuid
 
-from . import _apply, _background, _files, _managers, _netplan, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
+from . import _apply, _background, _files, _managers, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
 from ._commands import Failure
 
 
@@ -109,8 +109,7 @@ def plan_interfaces(section, backend, takeover):
     if known:
         wanted.update(_others.cloud_init(manager))
     wanted.update(_stanzas.adopted(_others.aside(manager, known, found)))
-    kept, moved = _netplan.set_aside(section["interfaces"] if manager == _others.NETPLAN else [], links)
-    return variant, _files.changes(dict(wanted, **kept), dict(present, **moved))
+    return variant, _files.changes(wanted, present)
 
 
 def execute(plan, sections):

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who holds an interface: which network manager really runs it, by which file, and what of that we take over.
 
-Another file of the *same* manager is adopted: a stanza is set aside in its place, a networkd file of others sorts after ours. An interface
+Another file of the *same* manager is adopted: a stanza is set aside in its place, a networkd file of others sorts after ours, also one that
+netplan made: our definitions have ids of their own, so netplan joins nothing, and theirs stays in force for what else it says. An interface
 that *another* manager holds would be configured twice: that is refused with a sentence that names both files, unless we are told to take it
 over. Either way what was there stays on the host, and comes back to the byte when the interface leaves the list.
 """
@@ -10,6 +11,7 @@ over. Either way what was there stays on the host, and comes back to the byte wh
 from __future__ import annotations
 
 import os
+import re
 import typing
 
 from . import _files, _stanzas
@@ -21,7 +23,8 @@ NETWORKD, NETPLAN, IFUPDOWN, NETWORK_MANAGER, DHCPCD = "systemd-networkd", "netp
 # Debian 11 already: networkctl's JSON came later, and the bus is not the standard library's.
 NETWORKD_LINKS = "/run/systemd/netif/links"
 NETWORK_MANAGER_LINKS = "/run/NetworkManager/devices"
-NETPLAN_GENERATED = "/run/systemd/network/"
+# What netplan makes for networkd, and how the names of those begin that it makes of our files.
+NETPLAN_GENERATED, OWN_NETPLAN = "/run/systemd/network/", "10-netplan-00-gandi-"
 IFSTATE = "/run/network/ifstate"
 # dhcpcd's as a service for all interfaces; one that was started for a single interface has the interface in the name.
 DHCPCD_MASTER, DHCPCD_FILE = "/run/dhcpcd/pid", "/etc/dhcpcd.conf"
@@ -87,9 +90,9 @@ def conflicts(manager, held, paths):
     found = {}
     for name, path in paths.items():
         for holder in held.get(name, ()):
-            if holder.manager != manager and not holder.ours and not _sorts_after(holder, manager, path):
-                found.setdefault(name, holder)
-            elif holder.manager == manager == NETWORKD and not holder.ours and os.path.basename(holder.path) < os.path.basename(path):
+            # netplan's files become networkd's, and networkd takes the first that matches
+            same = {holder.manager, manager} <= {NETWORKD, NETPLAN}
+            if not holder.ours and (_networkd_name(holder.path) < _networkd_name(path) if same else holder.manager != manager):
                 found.setdefault(name, holder)
     return found
 
@@ -129,8 +132,8 @@ def aside(manager, names, found):
 
 def cloud_init(manager):
     """Return the file, as ``_files.changes`` takes it, by which cloud-init leaves the network's files as they are, where it would write
-    one anew that says the same as ours once more: ifupdown and netplan join what several files say, networkd takes the first."""
-    if manager == NETWORKD or not os.path.isdir(CLOUD_INIT):
+    one anew that says the same as ours once more: ifupdown joins what several files say, networkd takes the first, netplan's too."""
+    if manager != IFUPDOWN or not os.path.isdir(CLOUD_INIT):
         return {}
     return {CLOUD_INIT + "/99-gandi-hosting.cfg": (CLOUD_INIT_CONTENT.encode(), 0o644, _files.SHARED)}
 
@@ -141,9 +144,12 @@ def ifstate():
     return {line.split(b"=")[0].decode("utf-8", "replace") for line in state.splitlines()}
 
 
-def _sorts_after(holder, manager, path):
-    """netplan's files become networkd's, and networkd takes the first that matches."""
-    return {holder.manager, manager} == {NETWORKD, NETPLAN} and os.path.basename(holder.path) > os.path.basename(path)
+def _networkd_name(path):
+    """Return the name by which networkd sorts a file, also one of ours that netplan makes into one of networkd's."""
+    name = os.path.basename(path)
+    if path.startswith("/etc/netplan/"):
+        return OWN_NETPLAN + re.sub(r"^90-gandi-|\.yaml$", "", name) + ".network"
+    return name
 
 
 def _networkd(link):
@@ -181,4 +187,4 @@ def _note(folder, link):
 
 
 def _is_ours(path):
-    return bool(_files.HEADER.match(_files.read(path) or b""))
+    return bool(_files.HEADER.match(_files.read(path) or b"")) or os.path.basename(path).startswith(OWN_NETPLAN)

@@ -15,7 +15,7 @@ description:
     anything is sent. A section that is not given is not touched.
 requirements:
   - Python 3.9 or newer, iproute2 and systemd on the host
-  - systemd-networkd, or ifupdown with isc-dhcp-client or dhcpcd-base, on the host
+  - systemd-networkd, with or without netplan, or ifupdown with isc-dhcp-client or dhcpcd-base, on the host
 options:
   sysctl:
     description:
@@ -106,10 +106,10 @@ options:
   backend:
     description:
       - The network manager that the files are for.
-      - V(auto) is the one that really runs the interfaces now, the primary's first; where none does, systemd-networkd if it is active,
-        else ifupdown.
+      - V(auto) is the one that really runs the interfaces now, the primary's first; where none does, systemd-networkd if it is active
+        (or netplan, where it makes the configuration of that), else ifupdown.
     type: str
-    choices: [auto, networkd, ifupdown]
+    choices: [auto, networkd, netplan, ifupdown]
     default: auto
   takeover:
     description:
@@ -131,8 +131,8 @@ options:
     default: 0
   background:
     description:
-      - Return before the change is made, and make it in the background. For a change of the address that the controller is connected to:
-        a result could not come back over that connection.
+      - Return before the change is made, and make it in the background. For a change of the address that the controller is connected to,
+        because a result could not come back over that connection.
       - M(gandi.hosting.network_confirm), over the new address, waits until the change is made, and fails with the reason if it was not.
       - Needs O(confirm_timeout).
     type: bool
@@ -218,7 +218,7 @@ ARGUMENTS = {
             IDENTITY, table={"type": "int", "default": 0},
             gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""})},
     }},
-    "backend": {"type": "str", "choices": ["auto", "networkd", "ifupdown"], "default": "auto"},
+    "backend": {"type": "str", "choices": ["auto", "networkd", "netplan", "ifupdown"], "default": "auto"},
     "takeover": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 30},
     "confirm_timeout": {"type": "int", "default": 0},

@@ -17,6 +17,7 @@ from typing import Any
 import jinja2
 
 from ansible_collections.gandi.hosting.plugins.module_utils._files import HEADER_LINE, SHARED
+from ansible_collections.gandi.hosting.plugins.module_utils._netplan import NETWORKD_HAS
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE
 
 from ._ifupdown import stanzas
@@ -24,6 +25,8 @@ from ._model import Interface
 
 # Lower than what anybody else gives a default route: networkd 1024, dhcpcd 1000 + index, the kernel 1024 for IPv6.
 PRIMARY_METRIC = 100
+# networkd's own. netplan would give 100, so that a secondary in the primary's subnet would be as good.
+SECONDARY_METRIC = 1024
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(os.path.join(os.path.dirname(__file__), "templates")),
@@ -40,7 +43,11 @@ Files = dict[str, dict[str, str]]
 def files(present: list[Interface]) -> dict[str, Files]:
     present = [interface for interface in present if not interface.agent]
     return {
-        "networkd": _networkd(present),
+        "networkd": _networkd(present) | _networkd_conf(present),
+        # Debian 11: its networkd would have to be restarted for networkd.conf, at which it may crash (systemd issue 27854). What it
+        # takes away of ours, the service puts back.
+        "networkd-247": _networkd(present, old=True),
+        "netplan": _netplan(present),
         "ifupdown-dhclient": _ifupdown_dhclient(present),
         "ifupdown-dhcpcd": _ifupdown_dhcpcd(present),
     }
@@ -59,6 +66,7 @@ def _file(template: str, interface: Interface | None = None, mode: str = "", **v
         interface=interface,
         gateways_table=GATEWAYS_TABLE,
         primary_metric=PRIMARY_METRIC,
+        secondary_metric=SECONDARY_METRIC,
         **values,
     )
     return {"content": content, "interface": owner, **({"mode": mode} if mode else {})}
@@ -69,11 +77,28 @@ def _network_path(interface: Interface) -> str:
     return f"/etc/systemd/network/05-gandi-{interface.name}.network"
 
 
-def _networkd(present: list[Interface]) -> Files:
-    found = {_network_path(i): _file("networkd.network.j2", i) for i in present}
-    if any(i.policy_routing for i in present):
-        found["/etc/systemd/networkd.conf.d/10-gandi-hosting.conf"] = _file("networkd.conf.j2")
-    return found
+def _networkd(present: list[Interface], old: bool = False) -> Files:
+    return {_network_path(i): _file("networkd.network.j2", i, old=old) for i in present}
+
+
+def _networkd_conf(present: list[Interface]) -> Files:
+    routed = any(i.policy_routing for i in present)
+    return {"/etc/systemd/networkd.conf.d/10-gandi-hosting.conf": _file("networkd.conf.j2")} if routed else {}
+
+
+def _netplan(present: list[Interface]) -> Files:
+    # netplan merges what several files say of one id, and networkd takes the first file that matches: an id of our own, whose
+    # 10-netplan-ID.network is before those of cloud-init (eth0) and of Debian's cloud images (all-en, all-eth).
+    found = {}
+    for i in present:
+        identity = f"00-gandi-{i.name}"
+        found[f"/etc/netplan/90-gandi-{i.name}.yaml"] = _file("netplan.yaml.j2", i, mode="0600", id=identity)
+        if i.mac or i.mtu or i.dhcp4 or i.dhcp6 or i.accept_ra:
+            found[f"/etc/systemd/network/10-netplan-{identity}.network.d/gandi.conf"] = _file("netplan.network.j2", i)
+    if present:
+        service = _file("netplan-networkd.service.j2", networkd_has=NETWORKD_HAS)
+        found["/etc/systemd/system/systemd-networkd.service.d/gandi-hosting.conf"] = service
+    return found | _networkd_conf(present)
 
 
 def _stanza_files(present: list[Interface], dhcpcd: bool) -> Files:

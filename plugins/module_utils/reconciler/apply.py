@@ -10,7 +10,7 @@ import typing
 
 from . import INTENTS_DIR, LOCK_FILE
 from . import intents as intent_files
-from . import kernel, planner
+from . import kernel, leases, planner
 from . import netlink as nl
 
 # What an answer means when it is not an error: the object came, or went, between our reading and our writing.
@@ -34,7 +34,8 @@ def survey(netlink, intents):
     """Return ``(managed, state)``: the attached interfaces that are wanted, and what the kernel has."""
     links = kernel.read_links(netlink)
     managed = intent_files.match(intents, links)
-    return managed, kernel.read_state(netlink, links, managed)
+    state = kernel.read_state(netlink, links, managed)
+    return managed, state._replace(gateways={**leases.gateways(managed), **state.gateways})
 
 
 def difference(managed, state, intents, problems):

@@ -193,12 +193,21 @@ def read_state(netlink, links, managed):
     gateways = _read_router_neighbours(netlink, managed)
     gateways.update({key: gateway for key, (_metric, gateway) in defaults.items()})
     for family in FAMILIES:
-        for index, gateway, _metric in _defaults(netlink, family, GATEWAYS_TABLE):
-            gateways[index, family] = gateway
+        for index, destination, gateway in _next_hops_of(netlink, family, GATEWAYS_TABLE):
+            if gateway is not None and destination is None:
+                gateways[index, family] = gateway
+            elif gateway is None and destination is not None and index in on_link:
+                # systemd 247 cannot keep the default route of a router advertisement out of main alone
+                on_link[index].add(destination)
     rules, routes = {}, {}
     for family in FAMILIES:
         rules.update(_read_rules(netlink, family))
         routes.update(_read_routes(netlink, family))
+    for route in routes:
+        # A neighbour that nobody talks to is forgotten where the host has many (gc_thresh1, which all network namespaces share), the
+        # router too: then the gateway is the one that it was.
+        if route.family == socket.AF_INET6 and not route.destination.length and route.gateway and route.index in on_link:
+            gateways.setdefault((route.index, socket.AF_INET6), route.gateway)
     return State(links, read_addresses(netlink), on_link, gateways, rules, routes)
 
 
@@ -276,12 +285,12 @@ def _read_main(netlink, family, index, on_link, defaults):
                 defaults[index, family] = min(defaults.get((index, family), (1 << 32, b"")), (metric_of(found), gateway))
 
 
-def _defaults(netlink, family, table):
+def _next_hops_of(netlink, family, table):
+    """Yield ``(index, Prefix or None for the default, gateway or None)`` of a table's routes."""
     for header, found, _body in dump_routes(netlink, family, table):
-        if header[1] == 0 and header[7] == RTN_UNICAST:
+        if header[7] == RTN_UNICAST:
             for index, gateway in next_hops(found):
-                if gateway is not None:
-                    yield index, gateway, metric_of(found)
+                yield index, Prefix(found[RTA_DST], header[1]) if header[1] else None, gateway
 
 
 def _read_router_neighbours(netlink, managed):

@@ -1,11 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reading what netplan's generator writes. The texts are those of netplan 0.106 (Debian 12) and 1.1.2 (Debian 13)."""
 
+import os
+
 import pytest
 
-from ansible_collections.gandi.hosting.plugins.module_utils import _files, _netplan
-from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import kernel
+from ansible_collections.gandi.hosting.plugins.module_utils import _netplan
 
 NETWORKD = "run/systemd/network/10-netplan-"
 MANAGER = "run/NetworkManager/system-connections/netplan-"
@@ -50,73 +50,58 @@ def test_what_netplan_wrote_says_what_it_read(tmp_path, case):
     assert [tuple(found) for found in _netplan.read_generated(str(tmp_path))] == expected
 
 
-ENTRIES = [{"name": "eth0", "mac": ""}, {"name": "eth1", "mac": "02:00:00:aa:bb:cc"}]
-LINK = kernel.Link(2, "eth0", "02:00:00:00:00:0a", True, "")
-UNKNOWN = "(nobody)"
+class Made:
+    """A folder of networkd's files that netplan writes anew, each with what ``contents`` says."""
 
+    def __init__(self, folder):
+        self.folder = folder
+        self.contents = {"10-netplan-a.network": "a", "10-netplan-b.network": "b"}
+        folder.mkdir()
+        self.write_anew()
 
-@pytest.mark.parametrize("definition, ours", [
-    (("eth0", "eth0", "", ""), True),
-    (("id0", "eth0", "", ""), True),
-    (("id0", "e*", "", ""), True),
-    (("id0", "*", "", ""), True),
-    (("id0", UNKNOWN, "02:00:00:00:00:0a", ""), True),
-    (("id0", UNKNOWN, "02:00:00:aa:bb:cc", ""), True),
-    (("id0", UNKNOWN, "", "eth1"), True),
-    (("eth1", UNKNOWN, "02:00:00:00:00:99", ""), True),
-    (("eth2", "eth2", "", ""), False),
-    (("id0", UNKNOWN, "02:00:00:00:00:99", ""), False),
-    (("id0", "", "", ""), False),
-])
-def test_a_definition_is_ours_by_id_name_or_mac(definition, ours):
-    assert _netplan.is_ours(_netplan.Definition(*definition), ENTRIES, {"eth0": LINK}) is ours
+    def write_anew(self, *_command):
+        """As netplan does: new files, which take the places of the old ones."""
+        for name, text in self.contents.items():
+            (self.folder / "new").write_text(text)
+            (self.folder / "new").rename(self.folder / name)
+        for path in self.folder.iterdir():
+            if path.name not in self.contents:
+                path.unlink()
+
+    def inodes(self):
+        return {path.name: os.stat(path).st_ino for path in self.folder.iterdir()}
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
-    """Folders of netplan of its own, whose files say what they define: ids, separated by spaces."""
-    def definitions(path):
-        with open(path, encoding="utf-8") as file:
-            return [_netplan.Definition(name, name, "", "") for name in file.read().split()]
-
-    monkeypatch.setattr(_netplan, "netplan_definitions", definitions)
-    monkeypatch.setattr(_netplan, "FOLDER", str(tmp_path / "etc"))
-    monkeypatch.setattr(_netplan, "OTHER_FOLDERS", (str(tmp_path / "run"),))
-    monkeypatch.setattr(_netplan, "ORIGINALS", str(tmp_path / "originals"))
-    for folder in ("etc", "run"):
-        (tmp_path / folder).mkdir()
-    return tmp_path
+def made(tmp_path, monkeypatch):
+    found = Made(tmp_path / "made")
+    monkeypatch.setattr(_netplan, "MADE", str(found.folder))
+    monkeypatch.setattr(_netplan, "NETWORKD_HAS", str(tmp_path / "networkd-has"))
+    monkeypatch.setattr(_netplan, "run", found.write_anew)
+    return found
 
 
-def make(entries):
-    wanted, present = _netplan.set_aside(entries, {})
-    for change in _files.changes(wanted, present):
-        (_files.remove(change.path) if change.after is None else _files.write(change.path, change.after, change.mode))
+def test_files_that_come_out_as_they_were_stay_the_same_files(made):
+    before = made.inodes()
+    made.contents["10-netplan-b.network"] = "changed"
+    _netplan.generate()
+    after = made.inodes()
+    assert [name for name in before if before[name] == after[name]] == ["10-netplan-a.network"]
+    assert (made.folder / "10-netplan-b.network").read_text() == "changed"
 
 
-def test_a_file_of_others_goes_and_comes_back_byte_for_byte_when_nothing_in_it_is_ours(root):
-    path = root / "etc/50-cloud-init.yaml"
-    path.write_text("eth0 eth1")
-    path.chmod(0o600)
-    for entries, there in ((ENTRIES, False), (ENTRIES, False), (ENTRIES[:1], False), ([], True), ([], True)):
-        make(entries)
-        assert path.exists() is there
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("eth0 eth1", 0o600)
-    assert [entry for entry in (root / "originals").rglob("*") if entry.is_file()] == []
+def test_files_that_networkd_has_come_back_although_they_were_written_anew_since(made):
+    """A daemon-reload does that."""
+    before = made.inodes()
+    _netplan.networkd_has_them()
+    made.write_anew()
+    assert made.inodes() != before
+    _netplan.generate()
+    assert made.inodes() == before
 
 
-def test_what_is_not_ours_stays(root):
-    (root / "etc/90-gandi-eth0.yaml").write_text("# gandi.hosting: eth0: written by Ansible, changes are overwritten\n")
-    (root / "etc/60-other.yaml").write_text("eth9")
-    assert _netplan.set_aside(ENTRIES, {}) == ({}, {})
-
-
-@pytest.mark.parametrize("path, content, sentence", [
-    ("etc/50-x.yaml", "eth0 br0", "defines eth0, which gandi_interfaces has and br0, which it has not; expected a file of its own for each, in "),
-    ("run/50-x.yaml", "eth0", "defines eth0, which gandi_interfaces has; expected a file of its own for each, in "),
-])
-def test_a_file_that_cannot_be_set_aside_is_refused_with_a_sentence(root, path, content, sentence):
-    (root / path).write_text(content)
-    with pytest.raises(Failure) as refused:
-        _netplan.set_aside(ENTRIES, {})
-    assert str(refused.value).startswith("%s: %s" % (root / path, sentence))
+def test_a_file_that_netplan_makes_no_more_stays_away(made):
+    _netplan.networkd_has_them()
+    del made.contents["10-netplan-b.network"]
+    _netplan.generate()
+    assert list(made.inodes()) == ["10-netplan-a.network"]

@@ -6,9 +6,11 @@ import pytest
 from ansible_collections.gandi.hosting.plugins.module_utils import _others
 from ansible_collections.gandi.hosting.plugins.module_utils._others import IFUPDOWN, NETPLAN, NETWORK_MANAGER, NETWORKD, Holder
 
-OWN = {NETWORKD: "/etc/systemd/network/05-gandi-eth1.network", IFUPDOWN: "/etc/network/interfaces.d/gandi-eth1"}
+OWN = {NETWORKD: "/etc/systemd/network/05-gandi-eth1.network", IFUPDOWN: "/etc/network/interfaces.d/gandi-eth1",
+       NETPLAN: "/etc/netplan/90-gandi-eth1.yaml"}
 STANZA = Holder(IFUPDOWN, "/etc/network/interfaces", False)
 LATER = Holder(NETWORKD, "/etc/systemd/network/10-eth1.network", False)
+AFTER_NETPLAN = Holder(NETWORKD, "/etc/systemd/network/50-eth1.network", False)
 EARLIER = Holder(NETWORKD, "/etc/systemd/network/00-eth1.network", False)
 GENERATED = Holder(NETPLAN, "/run/systemd/network/10-netplan-eth1.network", False)
 DESKTOP = Holder(NETWORK_MANAGER, "connection 7", False)
@@ -24,6 +26,10 @@ OURS = {manager: Holder(manager, path, True) for manager, path in OWN.items()}
     (NETWORKD, [OURS[NETWORKD], STANZA], STANZA),
     (NETWORKD, [OURS[IFUPDOWN]], None),
     (NETWORKD, [DESKTOP], DESKTOP),
+    (NETPLAN, [GENERATED], None),
+    (NETPLAN, [AFTER_NETPLAN], None),
+    (NETPLAN, [LATER], LATER),
+    (NETPLAN, [STANZA], STANZA),
     (IFUPDOWN, [STANZA], None),
     (IFUPDOWN, [LATER], LATER),
     (IFUPDOWN, [STANZA, GENERATED], GENERATED),
@@ -33,6 +39,15 @@ def test_what_another_manager_holds_is_in_our_way(manager, holders, other):
     """A file of the same manager is not, unless that manager prefers it to ours."""
     found = _others.conflicts(manager, {"eth1": holders}, {"eth1": OWN[manager]})
     assert found == ({"eth1": other} if other else {})
+
+
+def test_what_netplan_made_of_a_file_of_ours_is_ours(tmp_path, monkeypatch):
+    """It has no header."""
+    monkeypatch.setattr(_others, "NETWORKD_LINKS", str(tmp_path))
+    for name, ours in (("10-netplan-00-gandi-eth1.network", True), ("10-netplan-eth1.network", False)):
+        path = "/run/systemd/network/" + name
+        (tmp_path / "3").write_text("ADMIN_STATE=configured\nNETWORK_FILE=%s\n" % path)
+        assert list(_others._networkd(_others.kernel.Link(3, "eth1", "", True, ""))) == [Holder(NETPLAN, path, ours)]
 
 
 def test_the_sentence_names_both_files_and_what_to_do():
@@ -83,10 +98,10 @@ def test_a_note_of_a_daemon_is_read_by_the_links_index(tmp_path, monkeypatch):
 
 
 def test_cloud_init_is_told_to_leave_files_alone_that_would_say_the_same_twice(tmp_path, monkeypatch):
-    """Only where it is installed, and never for networkd, which takes the first file that matches."""
+    """Only where it is installed, and never for networkd, which takes the first file that matches, netplan's too."""
     monkeypatch.setattr(_others, "CLOUD_INIT", str(tmp_path / "none"))
-    assert _others.cloud_init(NETPLAN) == {}
+    assert _others.cloud_init(IFUPDOWN) == {}
     monkeypatch.setattr(_others, "CLOUD_INIT", str(tmp_path))
-    assert _others.cloud_init(NETWORKD) == {}
+    assert _others.cloud_init(NETWORKD) == _others.cloud_init(NETPLAN) == {}
     ((path, (content, _mode, _owner)),) = _others.cloud_init(IFUPDOWN).items()
     assert path == str(tmp_path / "99-gandi-hosting.cfg") and content.endswith(b"\nnetwork: {config: disabled}\n")

@@ -85,7 +85,7 @@ def test_what_validates_renders_with_every_address(interfaces):
     assert len(wanted) == sum(len(entry.get("addresses", [])) for entry in interfaces)
     for text in texts.values():
         for address in wanted:
-            assert re.search(rf"^\s*(Address=|address ){re.escape(address)}$", text, re.MULTILINE)
+            assert re.search(rf"^\s*(Address=|address |addresses: .*\"){re.escape(address)}($|\")", text, re.MULTILINE)
 
 
 @quick

@@ -21,7 +21,7 @@ from ansible_collections.gandi.hosting.plugins.plugin_utils._render import files
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 CASES = sorted(path.parent for path in ARTIFACTS.glob("*/input.yml"))
-VARIANTS = ["networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"]
+VARIANTS = ["networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"]
 
 
 def rendered(case, variant):
@@ -89,3 +89,26 @@ def test_the_hook_that_is_executed_is_executable():
     """dhcpcd runs its script, it does not source it."""
     hook = files(parse([{"name": "eth1"}]))["ifupdown-dhcpcd"]["/usr/local/lib/gandi-hosting/dhcpcd-hook"]
     assert hook["mode"] == "0755"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_netplans_files_are_yaml_for_root_alone(case):
+    """What they hold is what YAML reads: strings are strings, whatever they look like (on, 1e3, base 60)."""
+    for path, file in rendered(case, "netplan").items():
+        if path.endswith(".yaml"):
+            assert file["mode"] == "0600"
+            (definition,) = yaml.safe_load(file["content"])["network"]["ethernets"].values()
+            assert set(definition["match"].values()) <= {file["interface"], *re.findall(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", file["content"])}
+
+
+@pytest.mark.parametrize("name", ["on", "no", "1e3", "0x1f", "12", "1.5", "null", "eth0.100"])
+def test_a_name_that_means_something_in_yaml_stays_a_name(name):
+    """YAML reads each of these as something else unless it is quoted."""
+    content = files(parse([{"name": name}]))["netplan"][f"/etc/netplan/90-gandi-{name}.yaml"]["content"]
+    assert yaml.safe_load(content)["network"]["ethernets"][f"00-gandi-{name}"]["match"] == {"name": name}
+
+
+def test_a_mac_that_means_a_number_in_yaml_stays_a_mac():
+    """YAML 1.1 reads it in base 60."""
+    content = files(parse([{"name": "eth1", "mac": "52:54:00:12:34:56"}]))["netplan"]["/etc/netplan/90-gandi-eth1.yaml"]["content"]
+    assert yaml.safe_load(content)["network"]["ethernets"]["00-gandi-eth1"]["match"] == {"macaddress": "52:54:00:12:34:56"}

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import apply, kernel, netlink, service
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import apply, kernel, leases, netlink, service
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import Intent
 
 INTENTS = [Intent("eth0", "", 26520, ()), Intent("eth1", "02:00:00:00:00:01", 26521, ()),
@@ -57,6 +57,39 @@ def test_a_neighbour_of_another_interface_is_reached_through_the_own_gateway(hos
 def test_the_own_link_is_reached_directly(host):
     reconcile()
     assert "via" not in host("route get 198.18.2.77 from 198.18.2.10")
+
+
+def test_a_link_that_only_the_gateways_table_knows_is_reached_directly(host):
+    """systemd 247 puts all routes of a router advertisement there, and the address makes none of its own."""
+    host("address del 2001:db8:11::10/64 dev eth1")
+    host("address add 2001:db8:11::10/64 dev eth1 noprefixroute nodad")
+    host("-6 route add 2001:db8:11::/64 dev eth1 table 26519")
+    host("-6 route add default via fe80::1 dev eth1 table 26519")
+    reconcile()
+    assert "via" not in host("route get 2001:db8:11::77 from 2001:db8:11::10")
+    assert "via fe80::1 dev eth2" in host("route get 2001:db8:11::77 from 2001:db8:12::10")
+
+
+def test_a_gateway_that_only_networkds_lease_knows_is_used(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(leases, "FOLDER", str(tmp_path))
+    host("route flush table 26519")
+    with netlink.Netlink() as connection:
+        index = next(link.index for link in kernel.read_links(connection).values() if link.name == "eth1")
+    (tmp_path / str(index)).write_text("# This is private data. Do not parse.\nADDRESS=198.18.1.10\nROUTER=198.18.1.9 198.18.1.8\n")
+    reconcile()
+    assert "via 198.18.1.9" in host("route get 192.0.2.1 from 198.18.1.10")
+
+
+def test_a_router_that_the_kernel_forgets_as_a_neighbour_stays_the_gateway(host):
+    """It keeps 128 of them in all network namespaces together."""
+    host("-6 neigh add fe80::9 lladdr 02:00:00:00:00:99 dev eth1 router nud stale")
+    reconcile()
+    assert "via fe80::9" in host("route get 2001:db8:ff::1 from 2001:db8:11::10")
+    host("-6 neigh del fe80::9 dev eth1")
+    assert reconcile().lines == []
+    host("-6 neigh add fe80::7 lladdr 02:00:00:00:00:77 dev eth1 router nud stale")
+    reconcile()
+    assert "via fe80::7" in host("route get 2001:db8:ff::1 from 2001:db8:11::10")
 
 
 def test_what_main_knows_more_precisely_than_a_default_goes_there(host):

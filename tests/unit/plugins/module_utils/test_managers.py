@@ -1,0 +1,64 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which manager the files are for, where systemd-networkd may have its configuration from netplan."""
+
+import pytest
+
+from ansible_collections.gandi.hosting.plugins.module_utils import _managers, _others
+
+
+DETECTED = [
+    # asked for, what runs the interfaces, netplan is installed, its files for networkd, the variant
+    ("auto", _others.NETPLAN, True, [], "netplan"),
+    ("auto", _others.NETWORKD, True, ["10-netplan-eth9.network"], "networkd"),
+    ("auto", None, True, ["10-netplan-eth0.network"], "netplan"),
+    ("auto", None, True, ["10-eth0.network", "10-netplan-eth0.link"], "networkd"),
+    ("auto", None, True, [], "networkd"),
+    ("auto", None, False, ["10-netplan-eth0.network"], "networkd"),
+    ("networkd", _others.NETPLAN, True, ["10-netplan-eth0.network"], "networkd"),
+    ("netplan", None, True, [], "netplan"),
+]
+
+
+@pytest.mark.parametrize(("requested", "running", "installed", "made", "variant"), DETECTED)
+def test_netplan_is_detected_where_it_makes_the_configuration_of_networkd(tmp_path, monkeypatch, requested, running, installed, made, variant):
+    """A host that has the package and no YAML is not netplan's."""
+    for name in made:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(_managers, "is_active", lambda _unit: True)
+    monkeypatch.setattr(_managers._netplan, "generator", lambda: "/generate" if installed else None)
+    monkeypatch.setattr(_managers._netplan, "MADE", str(tmp_path))
+    monkeypatch.setattr(_managers._netplan, "SOURCES", ())
+    assert _managers.detect(requested, running) == variant
+
+
+@pytest.mark.parametrize(("definitions", "variant"), [(["eth0"], "netplan"), ([], "networkd")])
+def test_yaml_that_nothing_was_made_of_yet_counts_if_it_defines_something(tmp_path, monkeypatch, definitions, variant):
+    """A file that only names the renderer is no configuration."""
+    (tmp_path / "50-cloud-init.yaml").touch()
+    monkeypatch.setattr(_managers, "is_active", lambda _unit: True)
+    monkeypatch.setattr(_managers._netplan, "generator", lambda: "/generate")
+    monkeypatch.setattr(_managers._netplan, "MADE", str(tmp_path / "none"))
+    monkeypatch.setattr(_managers._netplan, "SOURCES", (str(tmp_path),))
+    monkeypatch.setattr(_managers._netplan, "netplan_definitions", lambda _path: definitions)
+    assert _managers.detect("auto", None) == variant
+
+
+@pytest.mark.parametrize(("library", "variant"), [("247", "networkd-247"), ("249", "networkd-247"), ("250", "networkd"), ("257", "networkd")])
+def test_a_networkd_that_lacks_words_gets_files_without(tmp_path, monkeypatch, library, variant):
+    """The version is in a file's name: asking it would cost a process."""
+    (tmp_path / ("libsystemd-shared-%s.so" % library)).touch()
+    monkeypatch.setattr(_managers, "OLD_SYSTEMD", str(tmp_path / _managers.OLD_SYSTEMD.rpartition("/")[2]))
+    monkeypatch.setattr(_managers, "is_active", lambda _unit: True)
+    assert _managers.detect("networkd", None) == variant
+    assert _managers.name(variant) == _others.NETWORKD
+
+
+@pytest.mark.parametrize(("installed", "sentence"), [
+    (False, "backend: netplan: netplan is not installed on this host; expected netplan.io"),
+    (True, "backend: netplan: systemd-networkd does not run on this host; expected it to be active"),
+])
+def test_netplan_that_is_asked_for_and_could_not_work_is_a_failure(monkeypatch, installed, sentence):
+    monkeypatch.setattr(_managers, "is_active", lambda _unit: False)
+    monkeypatch.setattr(_managers._netplan, "generator", lambda: "/generate" if installed else None)
+    with pytest.raises(_managers.Failure, match=sentence):
+        _managers.detect("netplan", None)
