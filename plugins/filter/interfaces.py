@@ -117,7 +117,17 @@ options:
       policy_routing:
         description:
           - What is sent from the interface's addresses leaves through the interface.
-          - A mapping with the one key C(table), a number, is V(true) with a routing table of your choice.
+          - A mapping is V(true) with options. C(table) is the number of a routing table of your choice.
+          - C(selectors) is a list of mappings, each of which says which other traffic leaves through the interface, with one or more
+            of C(from), C(to) (prefixes), C(fwmark) (V(0x2), or with a mask V(0x200/0xff00)), C(uid) (a number, a range, or a name
+            that the host knows), C(iif), C(oif) (interfaces), C(tos), C(ipproto) (a name or number), C(sport), C(dport) (a port or
+            a range), all as in ip-rule(8). Everything that a selector says must hold. It is for IPv4 and IPv6, unless it says
+            otherwise. What is sent from an address of another interface keeps its way, and what the main table knows more
+            precisely than a default is honoured.
+          - C(default=true) makes the interface the way out for all that is bound to no address, and not selected for another one;
+            replies keep their way. At most one interface may have it.
+          - C(strict=true) makes what should leave through the interface unreachable, rather than sent another way, for as long as
+            its gateway is not known or its link is down; for selectors and C(default) also while it is detached.
           - The primary's default is V(true) as soon as another interface has it, so that replies to the segments of the others leave
             by the primary too.
         type: raw
@@ -134,6 +144,11 @@ EXAMPLES = r"""
         primary: true
       - name: eth1
         policy_routing: true
+      - name: eth2
+        policy_routing:
+          selectors:
+            - {uid: backup}
+            - {ipproto: tcp, dport: 25}
 """
 
 RETURN = r"""

@@ -47,7 +47,9 @@ _value:
   type: dict
   contains:
     interfaces:
-      description: For each interface its C(name), C(mac), C(table) (0 where the host chooses), C(gateway4) and C(gateway6).
+      description:
+        - For each interface its C(name), C(mac), C(table) (0 where the host chooses), C(gateway4) and C(gateway6), C(selectors),
+          C(default) and C(strict).
       type: list
       elements: dict
 """

@@ -17,7 +17,8 @@ class Plan(typing.NamedTuple):
     """All that a run would do.
 
     ``names`` are the interfaces whose own files change, ``aside`` those whose stanzas in files of others are set aside, or come back;
-    ``routing`` is how ip(8) would say it.
+    ``routing`` is how ip(8) would say it; ``warnings`` are what cannot be done on this host for now, such as a selector of a user who
+    is not there, beside which the rest can.
     """
 
     changes: list
@@ -28,6 +29,7 @@ class Plan(typing.NamedTuple):
     intents: typing.Optional[list]
     routing: list
     service: bool
+    warnings: list
 
     @property
     def empty(self):
@@ -58,7 +60,7 @@ def run(sections, check_mode=False):
         "interfaces_changed": plan.names,
         "routing": plan.routing,
         "diff": describe(plan),
-        "warnings": [repaired] if repaired else [],
+        "warnings": ([repaired] if repaired else []) + plan.warnings,
     }
 
 
@@ -72,15 +74,16 @@ def make_plan(sections):
         names = sorted({change.owner for change in found} - {_files.SHARED})
         aside = set().union(*[_stanzas.set_aside_names(change.before) ^ _stanzas.set_aside_names(change.after) for change in found])
         changes = changes + found
-    intents, policy_files, routing = None, {}, []
+    intents, policy_files, outcome = None, {}, _policy_routing.NOTHING
     if sections["policy_routing"] is not None:
         policy_files = _policy_routing.files(sections["policy_routing"])
         intents = _policy_routing.parse(policy_files)
         found = _files.changes(policy_files, _policy_routing.present())
         changes = changes + found
         # where the intents are those that the service works by, it may be about to do just this
-        routing = (_policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)).lines
-    return Plan(changes, live, variant, names, aside, intents, routing, bool(policy_files) and not _policy_routing.is_running())
+        outcome = _policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)
+    service = bool(policy_files) and not _policy_routing.is_running()
+    return Plan(changes, live, variant, names, aside, intents, outcome.lines, service, outcome.problems)
 
 
 def plan_interfaces(section, backend, takeover):
@@ -188,7 +191,7 @@ def make(plan, sections):
     if plan.names:
         settle_interfaces(plan.names, sections, families)
     if plan.intents is not None:
-        problems = _policy_routing.reconcile(plan.intents, dry_run=False).problems
+        problems = [problem for problem in _policy_routing.reconcile(plan.intents, dry_run=False).problems if problem not in plan.warnings]
         if problems:
             raise Failure("; ".join(problems))
     _transaction.reached("reconciled")

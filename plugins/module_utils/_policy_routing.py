@@ -20,6 +20,8 @@ COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
 PROGRAM = (reconciler, apply, cli, intents, kernel, leases, netlink, planner, service)
 
+NOTHING = apply.Outcome([], [])
+
 # How often, and every how many seconds, we look whether the service mends a difference.
 LOOKS, PAUSE = 3, 0.2
 
@@ -109,6 +111,8 @@ def files(section):
         wanted[os.path.join(PROGRAM_FOLDER, name)] = (pkgutil.get_data(reconciler.__name__, name), 0o644, _files.SHARED)
     for entry in entries:
         content = {key: value for key, value in entry.items() if value}
+        if entry.get("selectors"):
+            content["selectors"] = [{key: value for key, value in selector.items() if value} for selector in entry["selectors"]]
         text = json.dumps(dict(content, comment="gandi.hosting: written by Ansible, changes are overwritten"), indent=1, sort_keys=True)
         wanted["%s/%s.json" % (reconciler.INTENTS_DIR, entry["name"])] = ((text + "\n").encode(), 0o644, _files.SHARED)
     return wanted

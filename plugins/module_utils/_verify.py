@@ -100,7 +100,9 @@ def _engine():
         yield "%s: not running" % _policy_routing.UNIT
     intents, problems = intent_files.read()
     yield from problems
-    for line in _policy_routing.difference(intents).lines:
+    outcome = _policy_routing.difference(intents)
+    yield from outcome.problems
+    for line in outcome.lines:
         yield "policy routing: the kernel differs from what is wanted: %s" % line
 
 

@@ -103,6 +103,50 @@ options:
             description: Its IPv6 gateway, where it is not to be learned from router advertisements.
             type: str
             default: ''
+          selectors:
+            description: More traffic that leaves through it; of one selector, everything that it says must hold.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              from:
+                description: The prefix of the source.
+                type: str
+              to:
+                description: The prefix of the destination.
+                type: str
+              tos:
+                description: The type of service, decimal.
+                type: str
+              fwmark:
+                description: A mark and its mask.
+                type: str
+              iif:
+                description: The interface that the packet came in by; V(lo) for what the host sends itself.
+                type: str
+              oif:
+                description: The interface that the socket is bound to.
+                type: str
+              uid:
+                description: The number, a range of numbers, or the name of the user who sends.
+                type: str
+              ipproto:
+                description: The number of the protocol.
+                type: str
+              sport:
+                description: The source port, or a range of ports.
+                type: str
+              dport:
+                description: The destination port, or a range of ports.
+                type: str
+          default:
+            description: Whether what is bound to no address, and not selected for another interface, leaves through it.
+            type: bool
+            default: false
+          strict:
+            description: Whether what should leave through it is unreachable, rather than sent another way, when it cannot.
+            type: bool
+            default: false
   backend:
     description:
       - The network manager that the files are for.
@@ -201,6 +245,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
 from ansible_collections.gandi.hosting.plugins.module_utils._network import run, sentence
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import SELECTOR
 
 IDENTITY = {"name": {"type": "str", "required": True}, "mac": {"type": "str", "default": ""}}
 ARGUMENTS = {
@@ -216,7 +261,9 @@ ARGUMENTS = {
     "policy_routing": {"type": "dict", "options": {
         "interfaces": {"type": "list", "elements": "dict", "required": True, "options": dict(
             IDENTITY, table={"type": "int", "default": 0},
-            gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""})},
+            gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""},
+            selectors={"type": "list", "elements": "dict", "default": [], "options": {word: {"type": "str"} for word in SELECTOR}},
+            default={"type": "bool", "default": False}, strict={"type": "bool", "default": False})},
     }},
     "backend": {"type": "str", "choices": ["auto", "networkd", "netplan", "ifupdown"], "default": "auto"},
     "takeover": {"type": "bool", "default": False},

@@ -18,11 +18,14 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, TABLES
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import LAST_PORT
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import PROTOCOL_NAMES
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.planner import IPV4_TOS
 
 try:
     import netaddr
@@ -33,6 +36,9 @@ OUR_TABLES = range(GATEWAYS_TABLE, TABLES.stop)
 KERNEL_TABLES = range(253, 256)
 
 FAMILY_OF = {"gateway4": 4, "gateway6": 6}
+
+PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()} | {"icmpv6": 58}
+FAMILY_OF_PROTOCOL = {1: 4, 58: 6}
 
 _NOT_UNICAST = {
     4: {
@@ -162,15 +168,112 @@ def route_table(value: Any, at: Place) -> int | None:
     return table
 
 
-def policy_routing(value: Any, at: Place) -> tuple[bool, int] | None:
-    """(on, fixed table or 0)"""
+class PolicyRouting(NamedTuple):
+    """What an interface says about policy routing; `table` 0 is the host's choice, a selector is ((key, value), ...)."""
+
+    on: bool = False
+    table: int = 0
+    selectors: tuple = ()
+    default: bool = False
+    strict: bool = False
+
+
+def policy_routing(value: Any, at: Place) -> PolicyRouting | None:
     if not isinstance(value, Mapping):
         try:
-            return boolean(value, strict=True), 0
+            return PolicyRouting(boolean(value, strict=True))
         except TypeError:
-            return at.refuse(value, "is neither a boolean nor a mapping", "true, false or {table: NUMBER}")
-    keys = mapping(value, {"table": fixed_table}, at, "policy_routing")
-    return None if keys is None else (True, keys.get("table", 0))
+            return at.refuse(value, "is neither a boolean nor a mapping", f"true, false or a mapping with keys of {', '.join(POLICY_ROUTING)}")
+    keys = mapping(value, POLICY_ROUTING, at, "policy_routing")
+    return None if keys is None else PolicyRouting(True, **keys)
+
+
+def selector(value: Any, at: Place) -> tuple[tuple[str, str], ...] | None:
+    """What says which packets; every value in the one spelling that the host reads."""
+    keys = mapping(value, SELECTOR, at, "a selector")
+    if keys is None:
+        return None
+    if not keys:
+        return at.say(f"says nothing about the traffic; expected one or more of {', '.join(SELECTOR)}")
+    families = {word: 6 if ":" in keys[word] else 4 for word in ("from", "to") if word in keys}
+    if int(keys.get("ipproto", 0)) in FAMILY_OF_PROTOCOL:
+        families["ipproto"] = FAMILY_OF_PROTOCOL[int(keys["ipproto"])]
+    word = next((word for word in families if families[word] != next(iter(families.values()))), None)
+    if word:
+        first = next(iter(families))
+        return at.field(word).refuse(value[word], f"is IPv{families[word]}, and {first} is IPv{families[first]}", "one family in a selector")
+    if int(keys.get("tos", 0)) & ~IPV4_TOS and 6 not in families.values():
+        return at.field("tos").refuse(value["tos"], "has bits that IPv4 does not compare", "0x04 to 0x1c, or a selector for IPv6 alone")
+    return tuple(keys.items())
+
+
+def selected_prefix(value: Any, at: Place) -> str | None:
+    if value == "default" or isinstance(value, str) and re.fullmatch("[^/]+/0+", value):
+        return at.refuse(value, "is everything", "a narrower prefix (policy_routing: default: true is for everything)")
+    return destination(value, at)
+
+
+def fwmark(value: Any, at: Place) -> str | None:
+    expected = "a mark such as 0x2 or 2, or a mark and a mask such as 0x200/0xff00"
+    words = re.fullmatch(r"(0x[0-9a-fA-F]{1,8}|[0-9]{1,10})(?:/(0x[0-9a-fA-F]{1,8}|[0-9]{1,10}))?", str(value))
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not words:
+        return at.refuse(value, "is not a mark", expected)
+    mark, mask = (int(word or "0xffffffff", 16 if (word or "0x").startswith("0x") else 10) for word in words.groups())
+    if not mark or max(mark, mask) >= 2**32:
+        return at.refuse(value, "is out of range", "a mark from 1 to 0xffffffff")
+    if mark & ~mask:
+        return at.refuse(value, "has bits outside its mask", f"0x{mark & mask:x}/0x{mask:x}, or a wider mask")
+    return f"0x{mark:x}/0x{mask:x}"
+
+
+def uid(value: Any, at: Place) -> str | None:
+    """A name is looked up on the host: users differ there."""
+    expected = "a number, a range such as 1000-1999, or the name of a user"
+    if isinstance(value, str) and not re.fullmatch("[0-9-]+", value):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.@\\-]{0,30}[$]?", value):
+            return at.refuse(value, "is not the name of a user", expected)
+        return str(value)
+    return _number_or_range(value, at, 0, 2**32 - 2, expected)
+
+
+def port(value: Any, at: Place) -> str | None:
+    """The kernel refuses 65535 in a rule."""
+    return _number_or_range(value, at, 1, LAST_PORT, "a port or a range such as 5000-5999")
+
+
+def _number_or_range(value: Any, at: Place, lowest: int, highest: int, expected: str) -> str | None:
+    words = re.fullmatch("([0-9]{1,10})(?:-([0-9]{1,10}))?", str(value))
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not words:
+        return at.refuse(value, "is not a number or a range", expected)
+    first, last = int(words[1]), int(words[2] or words[1])
+    if not lowest <= first <= highest or not lowest <= last <= highest:
+        return at.refuse(value, "is out of range", f"numbers from {lowest} to {highest}")
+    if first > last:
+        return at.refuse(value, "ends before it begins", f"{last}-{first}")
+    return f"{first}" if first == last else f"{first}-{last}"
+
+
+def device(value: Any, at: Place) -> str | None:
+    """Any interface, also one that is not ours to configure: `lo` as iif is what this host sends itself (ip-rule(8))."""
+    return "lo" if value == "lo" else name(value, at)
+
+
+def tos(value: Any, at: Place) -> str | None:
+    if isinstance(value, str) and re.fullmatch("0x[0-9a-fA-F]{1,2}", value):
+        value = int(value, 16)
+    found = number(4, 252)(value, at)
+    if found is not None and found % 4:
+        return at.refuse(value, "has one of the lower two bits, which are not of the type of service", "a multiple of 4 such as 0x10")
+    return None if found is None else str(found)
+
+
+def ipproto(value: Any, at: Place) -> str | None:
+    expected = f"a number from 1 to 255 or one of {', '.join(PROTOCOL_NUMBERS)}"
+    if isinstance(value, str) and not value.isdecimal():
+        found = PROTOCOL_NUMBERS.get(value.lower())
+        return at.refuse(value, "is not a protocol known here", expected) if found is None else str(found)
+    found = number(1, 255)(value, at)
+    return None if found is None else str(found)
 
 
 def ip(value: Any, at: Place, expected: str, families: tuple[int, ...] = (4, 6)) -> netaddr.IPAddress | None:
@@ -328,3 +431,24 @@ def keys_of(value: Mapping, schema: Mapping[str, Callable], at: Place, what: str
             at.field(key).say(f"is not a key of {what}; {hint}")
     parsed = {key: parse(value[key], at.field(key)) for key, parse in schema.items() if key in value}
     return {key: item for key, item in parsed.items() if item is not None}
+
+
+SELECTOR: dict[str, Callable[[Any, Place], Any]] = {
+    "from": selected_prefix,
+    "to": selected_prefix,
+    "tos": tos,
+    "fwmark": fwmark,
+    "iif": device,
+    "oif": device,
+    "uid": uid,
+    "ipproto": ipproto,
+    "sport": port,
+    "dport": port,
+}
+
+POLICY_ROUTING: dict[str, Callable[[Any, Place], Any]] = {
+    "table": fixed_table,
+    "selectors": items_of(selector),
+    "default": flag,
+    "strict": flag,
+}

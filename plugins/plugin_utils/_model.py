@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from . import _fields as fields
-from ._fields import Place, netaddr, show
+from ._fields import Place, PolicyRouting, netaddr, show
 
 LIST = "gandi_interfaces"
 
@@ -74,8 +74,11 @@ class Interface:
     routes: tuple[Route, ...] = ()
     optional: bool = False
     agent: bool = False  # the Gandi agent configures it: no file of ours
-    policy_routing: bool = False
-    table: int = 0  # 0: the host's choice
+    routing: PolicyRouting = PolicyRouting()
+
+    @property
+    def policy_routing(self) -> bool:
+        return self.routing.on
 
     @property
     def addresses4(self) -> tuple[str, ...]:
@@ -138,7 +141,11 @@ class Entry:
 
     @property
     def policy_routing_on(self) -> bool:
-        return not self.absent and self.values.get("policy_routing", (False, 0))[0]
+        return not self.absent and self.routing.on
+
+    @property
+    def routing(self) -> PolicyRouting:
+        return self.values.get("policy_routing", PolicyRouting())
 
     def good(self, *names: str) -> bool:
         return all(name in self.values or name not in self.given for name in names)
@@ -297,8 +304,8 @@ def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
     values = dict(entry.values)
     values.pop("state", None)
     values["nameservers"], values["search"] = values.get("nameservers", ((), ()))
-    default = bool(values.get("primary")) and others_have_policy_routing, 0
-    values["policy_routing"], values["table"] = values.get("policy_routing", default)
+    default = PolicyRouting(bool(values.get("primary")) and others_have_policy_routing)
+    values["routing"] = values.pop("policy_routing", default)
     values.update({word: word in entry.dynamic(family) for word, family in (("dhcp4", 4), ("dhcp6", 6), ("accept_ra", 6))})
     return Interface(**values)
 
@@ -321,8 +328,11 @@ def _check_whole_list(entries: list[Entry]) -> None:
     _once("mac", "one entry for each interface", [(e, e.values["mac"]) for e in entries if "mac" in e.values])
     _once("primary", "one primary interface", [(e, True) for e in present if e.values.get("primary")])
     _once("addresses", "each address once", [(e, _ip(a)) for e in present for a in e.values.get("addresses", ())])
-    tables = [(e, e.values.get("policy_routing", (False, 0))[1]) for e in present]
-    _once("policy_routing: table", "a table of its own", [(e, table) for e, table in tables if table])
+    _once("policy_routing: table", "a table of its own", [(e, e.routing.table) for e in present if e.routing.table])
+    _once("policy_routing: default", "one default interface", [(e, True) for e in present if e.routing.default])
+    selectors = [(e, " ".join(f"{key} {value}" for key, value in selector)) for e in present for selector in e.routing.selectors]
+    _once("policy_routing: selectors", "one interface for the same traffic", selectors)
+    _check_default_interface(present)
     for family in (4, 6):
         _check_default_routes(present, family)
 
@@ -334,6 +344,15 @@ def _once(field: str, expected: str, uses: list[tuple[Entry, Any]]) -> None:
             at = Place(f"{entry.at.path}: {field}", entry.at.errors)
             at.refuse(value, f"is already in {first[value].at.path}", expected)
         first.setdefault(value, entry)
+
+
+def _check_default_interface(present: list[Entry]) -> None:
+    """Where something else is the default, only rules of its own keep the primary's replies on the primary."""
+    kept = any(e.values.get("primary") and (e.policy_routing_on or "policy_routing" not in e.given) for e in present)
+    for entry in present:
+        if entry.routing.default and not kept:
+            at = entry.at.field("policy_routing").field("default")
+            at.refuse(True, "would take the primary's replies along", "an entry with primary: true, and no policy_routing: false there")
 
 
 def _check_default_routes(present: list[Entry], family: int) -> None:

@@ -36,5 +36,11 @@ def interfaces(present: list[Interface]) -> dict[str, Any]:
 
 def policy_routing(present: list[Interface]) -> dict[str, Any]:
     """Gateways that a lease or a router advertisement brings are not known here: the reconciler finds them in the kernel."""
-    words = ("name", "mac", "table", "gateway4", "gateway6")
-    return {"interfaces": [{word: getattr(i, word) for word in words} for i in present if i.policy_routing]}
+    return {"interfaces": [_intent(interface) for interface in present if interface.policy_routing]}
+
+
+def _intent(interface: Interface) -> dict[str, Any]:
+    routing = interface.routing
+    words = {word: getattr(interface, word) for word in ("name", "mac", "gateway4", "gateway6")}
+    options = {word: getattr(routing, word) for word in ("table", "default", "strict")}
+    return words | options | {"selectors": [dict(selector) for selector in routing.selectors]}

@@ -22,17 +22,41 @@ changed. For each managed interface with a table T, and for each global address 
     26530: from A lookup main suppress_prefixlength 0    what main knows more precisely than a default (docker0, a VPN)
     26540: from A lookup T                               all else, through our own gateway
 
-Rules of different addresses exclude each other, so all of one tier share a priority. The priorities lie below those of
-``main`` (32766) and of wg-quick (32764, 32765).
+Rules of different addresses exclude each other, so all of one tier share a priority. What has one of our addresses is decided
+with these, whatever else is true of it: an address in another interface's segment is lost to anti-spoofing, so nothing below may
+override them. That is what keeps replies symmetric. Then comes what is not bound to an address, the narrower wish first:
+
+    26570: oif IF lookup main suppress_prefixlength 0    sockets bound to the device: without these, a far destination would be
+    26580: oif IF lookup T                               looked for on the link itself
+    26600: SELECTOR lookup main suppress_prefixlength 0  what the user says shall leave through IF; four priorities an interface,
+    26601: SELECTOR lookup T                             by its table's number, so that the order of two interfaces is the same
+                                                         on every run; those of one interface lead to the same place anyway
+    30600: from all lookup main suppress_prefixlength 0  everything else, for the one interface that is the default
+    30601: from all lookup T
+
+A packet that a selector sends to T has no source yet: it gets one of IF, and from then on belongs to the first three.
+
+``strict`` puts an ``unreachable`` after the last lookup of each group (not a route in T: an unreachable route answers tier 1 before
+tier 2 is asked). It holds without a gateway and while the link is down, for the selectors also while the interface is detached:
+they name traffic that must not leave elsewhere. Its addresses are not there then, and have no rules. In T, the other managed subnets
+are unreachable for as long as there is no gateway to them: main would lead there by another way.
+
+All priorities lie below those of ``main`` (32766) and of wg-quick (32764, 32765).
 """
 
 PROTOCOL = 171                 # rtm_protocol and FRA_PROTOCOL of all that is ours; unused in iproute2's rt_protos
 GATEWAYS_TABLE = 26519         # no rule looks here: DHCP clients leave a lease's gateway in it, where the kernel reports it
 TABLES = range(26520, 27000)   # an interface's own table, unless the user fixes one
+MAIN_TABLE = 254
+
 PRIORITY_OWN_LINK = 26520
 PRIORITY_MAIN = 26530
 PRIORITY_DEFAULT = 26540
-MAIN_TABLE = 254
+PRIORITY_UNREACHABLE = 26545
+PRIORITY_DEVICE = 26570, 26580
+PRIORITY_SELECTORS = 26600     # main, T, unreachable for each interface
+PRIORITY_ALL = 30600           # the same three for the default interface
+PRIORITIES = range(PRIORITY_OWN_LINK, PRIORITY_ALL + 3)
 
 INTENTS_DIR = "/etc/gandi-hosting/policy-routing.d"
 LOCK_FILE = "/run/gandi-hosting/policy-routing.lock"

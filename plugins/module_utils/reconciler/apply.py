@@ -14,13 +14,8 @@ from . import kernel, leases, planner
 from . import netlink as nl
 
 # What an answer means when it is not an error: the object came, or went, between our reading and our writing.
-HARMLESS = {"add": frozenset((errno.EEXIST,)), "delete": frozenset((errno.ENOENT, errno.ESRCH, errno.ENODEV))}
-REQUESTS = {
-    ("add", kernel.Rule): (nl.RTM_NEWRULE, nl.NLM_F_CREATE | nl.NLM_F_EXCL),
-    ("add", kernel.Route): (nl.RTM_NEWROUTE, nl.NLM_F_CREATE | nl.NLM_F_REPLACE),
-    ("delete", kernel.Rule): (nl.RTM_DELRULE, 0),
-    ("delete", kernel.Route): (nl.RTM_DELROUTE, 0),
-}
+HARMLESS = {("add", kernel.Rule): frozenset((errno.EEXIST,)), ("add", kernel.Route): frozenset()}
+GONE = frozenset((errno.ENOENT, errno.ESRCH, errno.ENODEV))
 
 
 class Outcome(typing.NamedTuple):
@@ -38,23 +33,28 @@ def survey(netlink, intents):
     return managed, state._replace(gateways={**leases.gateways(managed), **state.gateways})
 
 
-def difference(managed, state, intents, problems):
+def difference(managed, state, intents):
     """Return the plan; where a file could not be understood, nothing is deleted that may belong to it."""
-    known = {intent.table for intent in intents} if problems else None
-    return planner.plan(planner.wanted(managed, state), state, known)
+    attached = {id(intent) for intent in managed.values()}
+    target = planner.wanted(managed, state, [intent for intent in intents if id(intent) not in attached])
+    unclear = not all(intent.table for intent in intents)
+    return planner.plan(target, state, {intent.table for intent in intents if intent.table} if unclear else None)
 
 
 def reconcile(netlink, intents, problems=(), dry_run=False):
     """Make the kernel have what ``intents`` ask for; return the Outcome."""
+    intents, unknown = intent_files.resolve(intents)
+    problems = list(problems) + unknown
     managed, state = survey(netlink, intents)
-    actions = difference(managed, state, intents, problems)
+    actions = difference(managed, state, intents)
     lines = [("+ " if action.verb == "add" else "- ") + planner.describe(action.what, state.links) for action in actions]
     if dry_run or not actions:
-        return Outcome(lines, list(problems))
-    answers = netlink.change([_request(action, state) for action in actions])
-    failures = ["%s: %s" % (line, os.strerror(code)) for action, line, code in zip(actions, lines, answers)
-                if code and code not in HARMLESS[action.verb]]
-    return Outcome(lines, list(problems) + failures)
+        return Outcome(lines, problems)
+    keys = {route.key for route in state.routes}
+    answers = netlink.change([_request(action, state, keys) for action in actions])
+    failures = ["%s: %s" % (line, _why(action, code)) for action, line, code in zip(actions, lines, answers)
+                if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)]
+    return Outcome(lines, problems + failures)
 
 
 def reconcile_host(netlink, directory=INTENTS_DIR, dry_run=False):
@@ -68,16 +68,30 @@ def reconcile_host(netlink, directory=INTENTS_DIR, dry_run=False):
 def alone(path=LOCK_FILE):
     """Hold the lock of the reconciler: two at once would each see the other's half-way state."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    # nobody else's: whoever can open a file can lock it, and keep us waiting
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
 
 
-def _request(action, state):
-    kind, flags = REQUESTS[action.verb, type(action.what)]
+def _request(action, state, keys):
+    """Return the request for an action. ``keys``: of the routes of ours that are there: one replaces these, and nobody else's."""
+    rule = isinstance(action.what, kernel.Rule)
     if action.verb == "delete":
         # the very bytes that the kernel reported: nothing can be lost in translation, and nothing else matches
-        known = state.rules if isinstance(action.what, kernel.Rule) else state.routes
-        return kind, flags, known[action.what]
-    encode = kernel.encode_rule if isinstance(action.what, kernel.Rule) else kernel.encode_route
-    return kind, flags, encode(action.what)
+        known = state.rules if rule else state.routes
+        return nl.RTM_DELRULE if rule else nl.RTM_DELROUTE, 0, known[action.what]
+    if rule:
+        return nl.RTM_NEWRULE, nl.NLM_F_CREATE | nl.NLM_F_EXCL, kernel.encode_rule(action.what)
+    replace = nl.NLM_F_REPLACE if action.what.key in keys else nl.NLM_F_EXCL
+    return nl.RTM_NEWROUTE, nl.NLM_F_CREATE | replace, kernel.encode_route(action.what)
+
+
+def _why(action, code):
+    if code == errno.EEXIST and isinstance(action.what, kernel.Route):
+        return "table %d has a route of somebody else's to there" % action.what.table
+    return os.strerror(code)

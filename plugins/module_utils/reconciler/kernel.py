@@ -12,6 +12,7 @@ import typing
 from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL
 from . import netlink as nl
 
+PAIR_U32, PAIR_U16 = struct.Struct("=LL"), struct.Struct("=HH")
 RTMSG = struct.Struct("=BBBBBBBBL")         # struct rtmsg, and struct fib_rule_hdr, which has the same shape
 IFINFOMSG = struct.Struct("=BxHlLL")
 IFADDRMSG = struct.Struct("=BBBBl")
@@ -28,12 +29,21 @@ NUD_INCOMPLETE, NUD_FAILED = 0x01, 0x20
 RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 9, 15
 RTM_F_CLONED, RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH = 0x200, 0x1000, 0x2000
 RTNH_F_ONLINK = 0x4
-RTN_UNICAST = 1
+RTN_UNICAST, RTN_UNREACHABLE = 1, 7
 SCOPE_UNIVERSE, SCOPE_SITE, SCOPE_LINK = 0, 200, 253
-FRA_SRC, FRA_PRIORITY, FRA_SUPPRESS, FRA_TABLE, FRA_PROTOCOL = 2, 6, 14, 15, 21
-FRA_ACT_TO_TABLE = 1
-NO_SUPPRESS = 0xFFFFFFFF
+FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS, FRA_TABLE, FRA_FWMASK, FRA_OIFNAME = 1, 2, 3, 6, 10, 14, 15, 16, 17
+FRA_UID_RANGE, FRA_PROTOCOL, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_SPORT_MASK, FRA_DPORT_MASK = 20, 21, 22, 23, 24, 28, 29
+FR_ACT_TO_TBL, FR_ACT_UNREACHABLE = 1, 7
+FIB_RULE_DETACHED = 0x8 | 0x10              # the interface of iif, of oif is not there: no difference in what the rule says
+NO_SUPPRESS = ALL_BITS = 0xFFFFFFFF
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
+RULE_ATTRIBUTES = frozenset((FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS, FRA_TABLE, FRA_FWMASK, FRA_OIFNAME,
+                             FRA_UID_RANGE, FRA_PROTOCOL, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE))
+# Newer kernels (6.13) tell of a mask with each single port.
+WHOLE_PORT = frozenset(((FRA_SPORT_MASK, b"\xff\xff"), (FRA_DPORT_MASK, b"\xff\xff")))
+# As ip(8) prints them; it has them of /etc/protocols.
+PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp", 136: "udplite"}
+TABLE_NAMES = {253: "default", 254: "main", 255: "local"}
 IPV6_METRIC = 1024                          # what the kernel itself gives (IP6_RT_PRIO_USER), said to compare equal
 
 
@@ -81,24 +91,62 @@ class Address(typing.NamedTuple):
     tentative: bool = False
 
 
+class Match(typing.NamedTuple):
+    """The packets that a rule is for; all that is said must hold. Ranges are ``(first, last)``, a mark is ``(value, mask)``."""
+
+    source: typing.Optional[Prefix] = None
+    destination: typing.Optional[Prefix] = None
+    tos: int = 0
+    fwmark: typing.Optional[tuple] = None
+    iif: str = ""
+    oif: str = ""
+    uid: typing.Optional[tuple] = None
+    ipproto: int = 0
+    sport: typing.Optional[tuple] = None
+    dport: typing.Optional[tuple] = None
+
+    def __str__(self):
+        """The words of ip-rule(8), in its order."""
+        words = "from " + str(self.source or "all")
+        if self.destination:
+            words += " to " + str(self.destination)
+        if self.tos:
+            words += " tos 0x%02x" % self.tos
+        if self.fwmark:
+            words += " fwmark 0x%x" % self.fwmark[0] + ("" if self.fwmark[1] == ALL_BITS else "/0x%x" % self.fwmark[1])
+        words += "".join(" %s %s" % (word, name) for word, name in (("iif", self.iif), ("oif", self.oif)) if name)
+        if self.uid:
+            words += " uidrange %d-%d" % self.uid
+        if self.ipproto:
+            words += " ipproto %s" % PROTOCOL_NAMES.get(self.ipproto, "ipproto-%d" % self.ipproto)
+        for word, ports in (("sport", self.sport), ("dport", self.dport)):
+            if ports:
+                words += " %s %d" % (word, ports[0]) + ("" if ports[0] == ports[1] else "-%d" % ports[1])
+        return words
+
+
+EVERYTHING = Match()
+
+
 class Rule(typing.NamedTuple):
-    """A routing policy rule with our mark; ``suppress`` is None where the rule does not suppress."""
+    """A routing policy rule with our mark. ``suppress`` is None where the rule does not suppress; ``table`` is 0 for unreachable."""
 
     family: int
     priority: int
-    source: typing.Optional[Prefix]
+    match: Match
     table: int
     suppress: typing.Optional[int] = None
     other: tuple = ()   # attributes that no rule of ours has: a rule that has some is not the one that we want
 
     def __str__(self):
-        return "%d: from %s lookup %s%s" % (
-            self.priority, self.source or "all", "main" if self.table == MAIN_TABLE else self.table,
+        return "%d: %s %s%s" % (
+            self.priority, self.match,
+            "lookup %s" % TABLE_NAMES.get(self.table, self.table) if self.table else "unreachable",
             "" if self.suppress is None else " suppress_prefixlength %d" % self.suppress)
 
 
 class Route(typing.NamedTuple):
-    """A route with our mark; ``gateway`` is None for a destination on the link."""
+    """A route with our mark; ``gateway`` is None for a destination on the link. An unreachable one has ``index`` 0."""
 
     table: int
     destination: Prefix
@@ -311,44 +359,86 @@ def _read_router_neighbours(netlink, managed):
 
 
 def _read_rules(netlink, family):
-    known = {FRA_SRC, FRA_PRIORITY, FRA_SUPPRESS, FRA_TABLE, FRA_PROTOCOL}
+    for rule, protocol, body in dump_rules(netlink, family):
+        if protocol == PROTOCOL:
+            yield rule, body
+
+
+def dump_rules(netlink, family):
+    """Yield ``(rule, protocol, body)`` of everybody's rules, in the order in which the kernel looks at them."""
     for body in netlink.dump(nl.RTM_GETRULE, RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
         _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = RTMSG.unpack_from(body)
         found = nl.attributes(body[RTMSG.size:])
-        if found.get(FRA_PROTOCOL) != nl.U8.pack(PROTOCOL):
-            continue
-        suppress = nl.U32.unpack(found[FRA_SUPPRESS])[0] if FRA_SUPPRESS in found else NO_SUPPRESS
-        other = tuple(sorted((kind, value) for kind, value in found.items() if kind not in known))
-        if dst_len or tos or flags or action != FRA_ACT_TO_TABLE:
+        suppress = _u32(found, FRA_SUPPRESS, NO_SUPPRESS)
+        other = tuple(sorted(pair for pair in found.items() if pair[0] not in RULE_ATTRIBUTES and pair not in WHOLE_PORT))
+        if action not in (FR_ACT_TO_TBL, FR_ACT_UNREACHABLE) or flags & ~FIB_RULE_DETACHED:
             other += ((0, body[:RTMSG.size]),)
-        yield Rule(family, nl.U32.unpack(found[FRA_PRIORITY])[0] if FRA_PRIORITY in found else 0,
-                   Prefix(found[FRA_SRC], src_len) if src_len else None,
-                   nl.U32.unpack(found[FRA_TABLE])[0] if FRA_TABLE in found else table,
-                   None if suppress == NO_SUPPRESS else suppress, other), body
+        mark = _u32(found, FRA_FWMARK), _u32(found, FRA_FWMASK)
+        match = Match(
+            Prefix(found[FRA_SRC], src_len) if src_len else None, Prefix(found[FRA_DST], dst_len) if dst_len else None,
+            tos, mark if any(mark) else None, _name(found.get(FRA_IIFNAME, b"")), _name(found.get(FRA_OIFNAME, b"")),
+            _pair(found, FRA_UID_RANGE, PAIR_U32), found.get(FRA_IP_PROTO, b"\0")[0],
+            _pair(found, FRA_SPORT_RANGE, PAIR_U16), _pair(found, FRA_DPORT_RANGE, PAIR_U16))
+        rule = Rule(family, _u32(found, FRA_PRIORITY), match, _u32(found, FRA_TABLE, table) if action == FR_ACT_TO_TBL else 0,
+                    None if suppress == NO_SUPPRESS else suppress, other)
+        yield rule, found.get(FRA_PROTOCOL, b"\0")[0], body
+
+
+def _u32(found, kind, default=0):
+    return nl.U32.unpack(found[kind])[0] if kind in found else default
+
+
+def _pair(found, kind, layout):
+    return layout.unpack(found[kind]) if kind in found else None
 
 
 def _read_routes(netlink, family):
+    for route, protocol, body in dump_plain_routes(netlink, family, 0, PROTOCOL):
+        if protocol == PROTOCOL:
+            yield route, body
+
+
+def dump_plain_routes(netlink, family, table, protocol=0):
+    """Yield ``(route, protocol, body)`` of a table, or of all; one that is not of a kind that we make has type 0."""
     zero = b"\0" * (4 if family == socket.AF_INET else 16)
-    for header, found, body in dump_routes(netlink, family, 0, protocol=PROTOCOL):
-        table = nl.U32.unpack(found[RTA_TABLE])[0] if RTA_TABLE in found else header[4]
+    for header, found, body in dump_routes(netlink, family, table, protocol=protocol):
         hops = list(next_hops(found))
-        yield Route(table, Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1], hops[0][0],
-                    metric_of(found), header[7] if len(hops) == 1 else 0), body
+        unreachable = header[7] == RTN_UNREACHABLE
+        # the kernel gives IPv6's unreachable routes the loopback interface
+        yield Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1], 0 if unreachable else hops[0][0],
+                    metric_of(found), header[7] if len(hops) == 1 else 0), header[5], body
 
 
 def encode_rule(rule):
-    body = RTMSG.pack(rule.family, 0, rule.source.length if rule.source else 0, 0, 0, 0, 0, FRA_ACT_TO_TABLE, 0)
-    if rule.source:
-        body += nl.attribute(FRA_SRC, rule.source.address)
-    body += nl.attribute(FRA_PRIORITY, nl.U32.pack(rule.priority)) + nl.attribute(FRA_TABLE, nl.U32.pack(rule.table))
+    match = rule.match
+    body = RTMSG.pack(rule.family, match.destination.length if match.destination else 0, match.source.length if match.source else 0,
+                      match.tos, 0, 0, 0, FR_ACT_TO_TBL if rule.table else FR_ACT_UNREACHABLE, 0)
+    body += nl.attribute(FRA_PRIORITY, nl.U32.pack(rule.priority)) + nl.attribute(FRA_PROTOCOL, nl.U8.pack(PROTOCOL))
+    if rule.table:
+        body += nl.attribute(FRA_TABLE, nl.U32.pack(rule.table))
     if rule.suppress is not None:
         body += nl.attribute(FRA_SUPPRESS, nl.U32.pack(rule.suppress))
-    return body + nl.attribute(FRA_PROTOCOL, nl.U8.pack(PROTOCOL))
+    for kind, prefix in ((FRA_SRC, match.source), (FRA_DST, match.destination)):
+        if prefix:
+            body += nl.attribute(kind, prefix.address)
+    if match.fwmark:
+        body += nl.attribute(FRA_FWMARK, nl.U32.pack(match.fwmark[0])) + nl.attribute(FRA_FWMASK, nl.U32.pack(match.fwmark[1]))
+    for kind, name in ((FRA_IIFNAME, match.iif), (FRA_OIFNAME, match.oif)):
+        if name:
+            body += nl.attribute(kind, name.encode("utf-8", "surrogateescape") + b"\0")
+    if match.ipproto:
+        body += nl.attribute(FRA_IP_PROTO, nl.U8.pack(match.ipproto))
+    for kind, pair, layout in ((FRA_UID_RANGE, match.uid, PAIR_U32), (FRA_SPORT_RANGE, match.sport, PAIR_U16),
+                               (FRA_DPORT_RANGE, match.dport, PAIR_U16)):
+        if pair:
+            body += nl.attribute(kind, layout.pack(*pair))
+    return body
 
 
 def encode_route(route):
     """Return a route's wire form. A gateway is said to be on the link, so that no order of routes can refuse it."""
-    scope = SCOPE_UNIVERSE if route.gateway or route.family == socket.AF_INET6 else SCOPE_LINK
+    on_link = route.family == socket.AF_INET and not route.gateway and route.type == RTN_UNICAST
+    scope = SCOPE_LINK if on_link else SCOPE_UNIVERSE
     flags = RTNH_F_ONLINK if route.gateway else 0
     body = RTMSG.pack(route.family, route.destination.length, 0, 0, 0, PROTOCOL, scope, route.type, flags)
     if route.destination.length:
@@ -357,7 +447,9 @@ def encode_route(route):
         body += nl.attribute(RTA_GATEWAY, route.gateway)
     if route.metric:
         body += nl.attribute(RTA_PRIORITY, nl.U32.pack(route.metric))
-    return body + nl.attribute(RTA_OIF, nl.U32.pack(route.index)) + nl.attribute(RTA_TABLE, nl.U32.pack(route.table))
+    if route.index:
+        body += nl.attribute(RTA_OIF, nl.U32.pack(route.index))
+    return body + nl.attribute(RTA_TABLE, nl.U32.pack(route.table))
 
 
 def _is_link_local(address):

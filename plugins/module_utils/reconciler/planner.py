@@ -10,9 +10,14 @@ mark never reach this file.
 import socket
 import typing
 
-from . import MAIN_TABLE, PRIORITY_DEFAULT, PRIORITY_MAIN, PRIORITY_OWN_LINK
-from .kernel import IPV6_METRIC, Prefix, Route, Rule, text
+from . import (MAIN_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_OWN_LINK, PRIORITY_SELECTORS,
+               PRIORITY_UNREACHABLE, TABLES)
+from .kernel import EVERYTHING, FAMILIES, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
 
+ICMP, ICMPV6 = 1, 58
+IPV4_TOS = 0x1C         # the bits that IPv4 compares (IPTOS_RT_MASK, net/ipv4/fib_rules.c): a rule with others never matches
+# Interfaces whose table the user fixed share these blocks of priorities: two in one block differ by who came first.
+FIXED_BLOCKS = 512
 ANYWHERE = {socket.AF_INET: Prefix(b"\0" * 4, 0), socket.AF_INET6: Prefix(b"\0" * 16, 0)}
 
 
@@ -28,23 +33,34 @@ class Wanted(typing.NamedTuple):
     routes: frozenset
 
 
-def wanted(managed, state):
+def wanted(managed, state, detached=()):
     """Return what must exist.
 
-    :arg managed: ``{index: Intent}``: the attached interfaces that are policy routed.
+    :arg managed: ``{index: Intent}``: the attached interfaces that are policy routed. One without a table could not be understood: its
+        subnets count for the others, and what it has is left as it is.
     :arg state: the kernel's State.
+    :arg detached: the Intents whose interfaces are not attached.
     """
     subnets = {index: _subnets(index, state) for index in managed}
+    addresses = {index: [] for index in managed}
+    for address in state.addresses:
+        addresses.get(address.index, []).append(address.address)
     rules, routes = [], []
     for index, intent in managed.items():
-        if not state.links[index].up:
+        link = state.links[index]
+        if not intent.table or not (link.up or intent.strict):
             continue
         others = set().union(*[subnets[other] for other in subnets if other != index])
-        for family in ANYWHERE:
-            routes += _routes(index, intent.table, family, subnets[index], others, _gateway(index, intent, family, state))
-        for address in state.addresses:
-            if address.index == index:
-                rules += _rules(address.address, intent.table)
+        for family in FAMILIES:
+            routes += _routes(index, intent, family, subnets[index], others, _gateway(index, intent, family, state), link.up)
+        for address in addresses[index]:
+            rules += _of_address(address, intent)
+        if link.up:
+            rules += _of_device(link.name, intent.table, {len(address) for address in addresses[index]})
+        rules += _of_selectors(intent)
+    for intent in detached:
+        if intent.table and intent.strict:
+            rules += _of_selectors(intent)
     return Wanted(frozenset(rules), frozenset(routes))
 
 
@@ -59,8 +75,9 @@ def plan(target, state, known_tables=None):
     stale_rules = [rule for rule in state.rules if rule not in target.rules]
     stale_routes = [route for route in state.routes if route not in target.routes and route.key not in keys]
     if known_tables is not None:
-        own = _addresses(target.rules)
-        stale_rules = [rule for rule in stale_rules if rule.table in known_tables or rule.source in own]
+        own = {rule.match for rule in target.rules}
+        blocks = {priority + step for priority in map(selectors_priority, known_tables) for step in range(3)}
+        stale_rules = [rule for rule in stale_rules if rule.table in known_tables or rule.match in own or rule.priority in blocks]
         stale_routes = [route for route in stale_routes if route.table in known_tables]
     return ([Action("add", route) for route in _ordered(target.routes - set(state.routes))]
             + [Action("add", rule) for rule in _ordered(target.rules - set(state.rules))]
@@ -73,9 +90,26 @@ def describe(what, links):
     command = "ip -%s" % ("4" if what.family == socket.AF_INET else "6")
     if isinstance(what, Rule):
         return "%s rule %s" % (command, what)
+    if what.type == RTN_UNREACHABLE:
+        return "%s route unreachable %s table %d" % (command, what.destination, what.table)
     name = links[what.index].name if what.index in links else "if%d" % what.index
     via = " via %s" % text(what.gateway) if what.gateway else ""
     return "%s route %s%s dev %s table %d" % (command, what.destination, via, name, what.table)
+
+
+def selectors_priority(table):
+    """Return the first of the priorities of an interface's selectors: it hangs on the table, which is kept by identity."""
+    block = table - TABLES.start if table in TABLES else len(TABLES) + table % FIXED_BLOCKS
+    return PRIORITY_SELECTORS + 4 * block
+
+
+def families(match):
+    """Return the families that a rule with this match is for."""
+    found = {prefix.family for prefix in (match.source, match.destination) if prefix}
+    found.update(family for family, protocol in ((socket.AF_INET, ICMP), (socket.AF_INET6, ICMPV6)) if match.ipproto == protocol)
+    if match.tos & ~IPV4_TOS:
+        found.add(socket.AF_INET6)
+    return FAMILIES if not found else tuple(found) if len(found) == 1 else ()
 
 
 def _subnets(index, state):
@@ -90,28 +124,48 @@ def _gateway(index, intent, family, state):
     return state.gateways.get((index, family))
 
 
-def _routes(index, table, family, own, others, gateway):
+def _routes(index, intent, family, own, others, gateway, up):
     metric = IPV6_METRIC if family == socket.AF_INET6 else 0
-    for subnet in own:
-        if subnet.family == family:
-            yield Route(table, subnet, None, index, metric)
-    if gateway is None:
-        return
+    if up:
+        for subnet in own:
+            if subnet.family == family:
+                yield Route(intent.table, subnet, None, index, metric)
     for subnet in others - own:
-        if subnet.family == family:
-            yield Route(table, subnet, gateway, index, metric)
-    yield Route(table, ANYWHERE[family], gateway, index, metric)
+        if subnet.family == family and gateway and up:
+            yield Route(intent.table, subnet, gateway, index, metric)
+        elif subnet.family == family and intent.strict:
+            yield Route(intent.table, subnet, None, 0, metric, RTN_UNREACHABLE)
+    if gateway and up:
+        yield Route(intent.table, ANYWHERE[family], gateway, index, metric)
 
 
-def _rules(address, table):
-    source = Prefix(address, 8 * len(address))
-    yield Rule(source.family, PRIORITY_OWN_LINK, source, table, 0)
-    yield Rule(source.family, PRIORITY_MAIN, source, MAIN_TABLE, 0)
-    yield Rule(source.family, PRIORITY_DEFAULT, source, table)
+def _of_address(address, intent):
+    source = Match(Prefix(address, 8 * len(address)))
+    family = source.source.family
+    yield Rule(family, PRIORITY_OWN_LINK, source, intent.table, 0)
+    yield Rule(family, PRIORITY_MAIN, source, MAIN_TABLE, 0)
+    yield Rule(family, PRIORITY_DEFAULT, source, intent.table)
+    if intent.strict:
+        yield Rule(family, PRIORITY_UNREACHABLE, source, 0)
 
 
-def _addresses(rules):
-    return {rule.source for rule in rules}
+def _of_device(name, table, sizes):
+    bound = Match(oif=name)
+    for family in (family for family in FAMILIES if len(ANYWHERE[family].address) in sizes):
+        yield Rule(family, PRIORITY_DEVICE[0], bound, MAIN_TABLE, 0)
+        yield Rule(family, PRIORITY_DEVICE[1], bound, table)
+
+
+def _of_selectors(intent):
+    groups = [(match, selectors_priority(intent.table)) for match in intent.selectors]
+    if intent.default:
+        groups.append((EVERYTHING, PRIORITY_ALL))
+    for match, priority in groups:
+        for family in families(match):
+            yield Rule(family, priority, match, MAIN_TABLE, 0)
+            yield Rule(family, priority + 1, match, intent.table)
+            if intent.strict:
+                yield Rule(family, priority + 2, match, 0)
 
 
 def _ordered(objects):

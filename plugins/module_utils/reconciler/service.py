@@ -23,6 +23,7 @@ from .apply import reconcile_host
 GROUPS = sum(1 << (number - 1) for number in (1, 5, 7, 8, 9, 11, 18, 19))
 QUIET = 0.004           # seconds without an event before we look: one change is several events a few hundred microseconds apart
 PATIENCE = 0.1          # and at most this long, however many events come
+RETRY = 30              # seconds until we look again where there was a problem: no event tells of a user who was added
 BUFFER = 1 << 20
 
 
@@ -33,7 +34,7 @@ def run():
         said = _look(netlink, ())
         notify("READY=1")
         while True:
-            _wait(events, netlink.port)
+            _wait(events, netlink.port, RETRY if said else None)
             said = _look(netlink, said)
 
 
@@ -55,12 +56,16 @@ def _look(netlink, said):
     return outcome.problems
 
 
-def _wait(events, own_port):
-    """Return when something has changed that may matter, and the kernel has been quiet since."""
+def _wait(events, own_port, longest):
+    """Return when something has changed that may matter, and the kernel has been quiet since, or after ``longest`` seconds."""
     poll = select.poll()
     poll.register(events, select.POLLIN)
+    end = time.monotonic() + longest if longest else None
     while not drain(events, own_port):
-        poll.poll()
+        left = None if end is None else (end - time.monotonic()) * 1000
+        if left is not None and left <= 0:
+            return
+        poll.poll(left)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and poll.poll(QUIET * 1000):
         drain(events, own_port)

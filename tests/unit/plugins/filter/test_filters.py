@@ -71,13 +71,37 @@ def test_sysctl_refuses_other_values():
 
 def test_policy_routing_has_the_interfaces_that_asked():
     """And the primary; gateways only where they are static."""
+    plain = {"selectors": [], "default": False, "strict": False}
     assert template("gandi_interfaces | gandi.hosting.policy_routing") == {
         "interfaces": [
-            {"name": "eth0", "mac": "", "table": 0, "gateway4": "", "gateway6": ""},
-            {"name": "eth1", "mac": "", "table": 0, "gateway4": "", "gateway6": ""},
-            {"name": "eth2", "mac": "02:00:00:aa:bb:cc", "table": 100, "gateway4": "198.51.100.1", "gateway6": "2001:db8:2::1"},
+            {"name": "eth0", "mac": "", "table": 0, "gateway4": "", "gateway6": "", **plain},
+            {"name": "eth1", "mac": "", "table": 0, "gateway4": "", "gateway6": "", **plain},
+            {"name": "eth2", "mac": "02:00:00:aa:bb:cc", "table": 100, "gateway4": "198.51.100.1", "gateway6": "2001:db8:2::1", **plain},
         ]
     }
+
+
+def test_policy_routing_has_selectors_in_the_one_spelling_that_the_host_reads():
+    """However they were written: numbers, hexadecimal, names, single addresses."""
+    selectors = [
+        {"uid": "backup"},
+        {"to": "203.0.113.7", "uid": 33},
+        {"from": "2001:db8::/32", "ipproto": "ICMPv6"},
+        {"ipproto": "tcp", "dport": 25, "sport": "1024-2048"},
+        {"fwmark": 2, "iif": "lo"},
+        {"fwmark": "0x200/0xff00", "tos": "0x10"},
+    ]
+    interfaces = [{"name": "eth1", "primary": True, "policy_routing": {"selectors": selectors, "default": "yes", "strict": True}}]
+    found = template("gandi_interfaces | gandi.hosting.policy_routing", interfaces)["interfaces"][0]
+    assert (found["default"], found["strict"]) == (True, True)
+    assert found["selectors"] == [
+        {"uid": "backup"},
+        {"to": "203.0.113.7/32", "uid": "33"},
+        {"from": "2001:db8::/32", "ipproto": "58"},
+        {"ipproto": "6", "sport": "1024-2048", "dport": "25"},
+        {"fwmark": "0x2/0xffffffff", "iif": "lo"},
+        {"tos": "16", "fwmark": "0x200/0xff00"},
+    ]
 
 
 def test_interfaces_says_what_each_is():

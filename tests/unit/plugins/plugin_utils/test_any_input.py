@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import intents, planner
 from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
+from ansible_collections.gandi.hosting.plugins.plugin_utils._fields import POLICY_ROUTING, SELECTOR
 from ansible_collections.gandi.hosting.plugins.plugin_utils._model import INTERFACE, ROUTE, InterfacesError, parse
 
 HOSTILE = st.sampled_from(
@@ -23,6 +26,21 @@ ROUTER = st.builds("198.51.{}.1".format, st.integers(100, 103)) | st.sampled_fro
 FLAG = st.booleans() | st.sampled_from(["yes", "no"])
 TABLE = st.sampled_from([100, 254, 255, 26519, 26520, 70000])
 JUNK = HOSTILE | st.none() | st.integers() | st.text(max_size=8) | st.lists(HOSTILE, max_size=2)
+
+RANGE = st.sampled_from([1, 25, "25", "25-26", "26-25", 65535, "x"])
+SELECTORS = {
+    "from": ADDRESS4 | ADDRESS6,
+    "to": st.sampled_from(["203.0.113.0/24", "2001:db8:f::/48", "192.0.2.1", "::/0", "default"]),
+    "tos": st.sampled_from([16, "0x10", "0xb8", 3]),
+    "fwmark": st.sampled_from(["0x2", 2, "0x200/0xff00", "0x2/0x1", 0]),
+    "iif": NAME | st.just("lo"),
+    "oif": NAME,
+    "uid": RANGE | st.sampled_from(["backup", "www-data", 0]),
+    "ipproto": st.sampled_from(["tcp", "icmp", "ICMPv6", 132, 256]),
+    "sport": RANGE,
+    "dport": RANGE,
+}
+SELECTOR_ENTRY = st.fixed_dictionaries({}, optional=SELECTORS)
 
 GOOD = {
     "name": NAME,
@@ -46,7 +64,10 @@ GOOD = {
     ),
     "optional": FLAG,
     "agent": FLAG,
-    "policy_routing": FLAG | st.fixed_dictionaries({}, optional={"table": TABLE}),
+    "policy_routing": FLAG
+    | st.fixed_dictionaries(
+        {}, optional={"table": TABLE, "selectors": st.lists(SELECTOR_ENTRY, max_size=2), "default": FLAG, "strict": FLAG}
+    ),
 }
 ENTRY = st.fixed_dictionaries({"name": NAME}, optional={key: value for key, value in GOOD.items() if key != "name"})
 SPOILT = st.fixed_dictionaries({}, optional={key: value | JUNK for key, value in GOOD.items()} | {"nmae": JUNK})
@@ -72,6 +93,21 @@ def outcome(interfaces):
 def test_the_strategies_know_every_key():
     """A new key of an interface is tried here too."""
     assert set(GOOD) == set(INTERFACE)
+    assert set(SELECTORS) == set(SELECTOR) == set(intents.SELECTOR)
+    assert set(POLICY_ROUTING) == {"table", "selectors", "default", "strict"}
+
+
+@quick
+@given(SELECTOR_ENTRY)
+def test_a_selector_that_validates_is_one_that_the_host_reads(selector):
+    """The two sides check the same thing twice, and must not disagree."""
+    try:
+        present = parse([{"name": "eth0", "primary": True}, {"name": "eth1", "policy_routing": {"selectors": [selector]}}])
+    except InterfacesError:
+        return
+    intent = _sections.policy_routing(present)["interfaces"][1]
+    read = intents.parse(json.dumps({**intent, "table": 26521}), "p")
+    assert len(read.selectors) == 1 and planner.families(read.selectors[0])
 
 
 @quick

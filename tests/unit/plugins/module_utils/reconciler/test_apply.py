@@ -121,6 +121,14 @@ def test_nothing_foreign_is_touched(host):
     assert (host("rule"), host("route show table all")) == before
 
 
+def test_a_foreign_route_in_the_place_of_ours_stays_and_is_named(host):
+    host("route add default via 198.18.1.99 dev eth1 table 26521")
+    outcome = reconcile()
+    assert outcome.problems == ["+ ip -4 route default via 198.18.1.1 dev eth1 table 26521: table 26521 has a route of somebody else's to there"]
+    assert "via 198.18.1.99" in host("route show table 26521")
+    assert routed(host, "198.18.2.10", "192.0.2.1") == "eth2"
+
+
 def test_without_intents_all_that_was_ours_goes(host):
     reconcile()
     outcome = reconcile([])
@@ -166,7 +174,7 @@ def test_hundreds_of_addresses_in_one_pass(host):
     subprocess.run(["ip", "-batch", "-"], input=batch, check=True, text=True)
     assert reconcile().problems == []
     assert reconcile().lines == []
-    assert host("rule").count("lookup 26521") == 2 * 601
+    assert host("rule").count("lookup 26521") == 2 * 601 + 1
 
 
 def test_strict_reverse_path_filtering_is_seen_as_the_kernel_does_it(host):
@@ -200,3 +208,127 @@ def test_the_service_looks_only_when_it_may_matter(host, command, matters):
     with service.listen() as events:
         host(command)
         assert service.drain(events, -1) is matters
+
+
+# ---- selectors, default, strict ----
+
+PREFIX4, PREFIX6 = kernel.Prefix(kernel.pack("203.0.113.0"), 24), kernel.Prefix(kernel.pack("2001:db8:f::"), 48)
+MATCHES = [
+    kernel.Match(source=PREFIX4), kernel.Match(source=PREFIX6), kernel.Match(destination=PREFIX4), kernel.Match(destination=PREFIX6),
+    kernel.Match(tos=0x10), kernel.Match(fwmark=(2, 0xFFFFFFFF)), kernel.Match(fwmark=(0x200, 0xFF00)), kernel.Match(iif="docker0"),
+    kernel.Match(oif="nowhere"), kernel.Match(uid=(1000, 1999)), kernel.Match(uid=(0, 0)), kernel.Match(ipproto=6), kernel.Match(ipproto=1),
+    kernel.Match(ipproto=58), kernel.Match(ipproto=200), kernel.Match(sport=(25, 25)), kernel.Match(dport=(1, 65534)),
+    kernel.Match(PREFIX4, PREFIX4, 8, (1, 1), "eth0", "eth1", (1, 2), 17, (53, 54), (80, 80)),
+]
+
+
+def selecting(*selectors, **options):
+    """eth2's Intent with these selectors, beside the other two."""
+    return (*INTENTS[:2], INTENTS[2]._replace(selectors=selectors, **options))
+
+
+def rules_shown(ip):
+    """What ip(8) shows of our rules, as the lines of an Outcome."""
+    lines = ["+ ip -%s rule %s" % (family, line) for family in "46" for line in ip("-%s rule" % family).splitlines() if "proto 171" in line]
+    return sorted(line.replace("\t", " ").replace("proto 171", "").replace(" [detached]", "").replace("tos lowdelay", "tos 0x10")
+                  .replace("tos throughput", "tos 0x08").strip() for line in lines)
+
+
+@pytest.mark.parametrize("match", MATCHES, ids=str)
+def test_a_selector_is_shown_as_we_say_it_and_read_back_as_we_wrote_it(host, match):
+    outcome = reconcile(selecting(match, strict=True))
+    assert outcome.problems == []
+    assert rules_shown(host) == sorted(line for line in outcome.lines if " rule " in line)
+    assert reconcile(selecting(match, strict=True)) == apply.Outcome([], [])
+    reconcile([])
+    assert rules_shown(host) == []
+
+
+@pytest.mark.parametrize("match, words", [
+    (kernel.Match(destination=kernel.Prefix(kernel.pack("192.0.2.0"), 24)), "192.0.2.1"), (kernel.Match(fwmark=(2, 0xFF)), "192.0.2.1 mark 0x302"),
+    (kernel.Match(uid=(4000, 5000)), "192.0.2.1 uid 4321"), (kernel.Match(ipproto=6, dport=(20, 30)), "192.0.2.1 ipproto tcp dport 25"),
+    (kernel.Match(sport=(25, 25)), "192.0.2.1 ipproto udp sport 25"), (kernel.Match(tos=0x10), "192.0.2.1 tos 0x10"),
+    (kernel.Match(uid=(4000, 5000)), "2001:db8:ff::1 uid 4321"),
+], ids=str)
+def test_selected_traffic_leaves_through_the_interface_and_other_does_not(host, match, words):
+    reconcile(selecting(match))
+    assert "dev eth2" in host("route get " + words)
+    assert "dev eth0" in host("route get " + words.split()[0].replace("192.0.2", "192.0.3") + " uid 1")
+    # a reply keeps its way: what has an address of ours already is not selected
+    source = "2001:db8:10::10" if ":" in words else "198.18.1.10"
+    interface = "eth0" if ":" in words else "eth1"
+    assert "dev " + interface in host("route get %s from %s" % (words.replace(" ", " from %s " % source, 1).split(" from ")[0], source)
+                                      + " " + " ".join(words.split()[1:]))
+
+
+def test_selected_traffic_honours_what_main_knows_more_precisely(host):
+    host("link add docker0 type bridge")
+    host("address add 198.19.255.1/24 dev docker0")
+    host("link set docker0 up")
+    reconcile(selecting(kernel.Match(uid=(7, 7)), default=True, strict=True))
+    assert "dev docker0" in host("route get 198.19.255.9 uid 7")
+    assert "dev docker0" in host("route get 198.19.255.9 uid 8")
+
+
+def test_a_socket_bound_to_a_device_reaches_far_destinations_by_its_gateway(host):
+    assert "via" not in host("route get 192.0.2.1 oif eth1")
+    reconcile()
+    assert "via 198.18.1.1 dev eth1" in host("route get 192.0.2.1 oif eth1")
+    assert "via" not in host("route get 198.18.1.77 oif eth1")
+    assert "via" not in host("route get fe80::77 oif eth2")
+
+
+def test_the_default_interface_takes_what_has_no_source_and_replies_stay(host):
+    reconcile(selecting(default=True))
+    assert "dev eth2" in host("route get 192.0.2.1")
+    assert "dev eth2" in host("route get 2001:db8:ff::1")
+    assert "dev eth0" in host("route get 192.0.2.1 oif eth0")
+    assert [routed(host, "198.18.%d.10" % number, "192.0.2.1") for number in range(3)] == ["eth0", "eth1", "eth2"]
+    assert "dev eth1" in host("route get 198.18.1.77")
+
+
+def unreachable(ip, words):
+    with pytest.raises(subprocess.CalledProcessError):
+        ip("route get " + words)
+    return True
+
+
+@pytest.mark.parametrize("event", ["route del default via 198.18.1.1 dev eth1 table 26519", "link set eth1 down", "link del eth1"])
+def test_strict_is_unreachable_rather_than_another_way_out(host, event):
+    """Without a gateway, with the link down, detached: the selected traffic, and whatever has the interface's address, leaves nowhere."""
+    strict = (INTENTS[0], INTENTS[1]._replace(strict=True, selectors=(kernel.Match(uid=(7, 7)),)), INTENTS[2])
+    reconcile(strict)
+    assert "dev eth1" in host("route get 192.0.2.1 uid 7")
+    host(event)
+    assert reconcile(strict).problems == []
+    assert unreachable(host, "192.0.2.1 uid 7") and unreachable(host, "2001:db8:ff::1 uid 7")
+    assert "dev eth0" in host("route get 192.0.2.1 uid 8")
+    if "link del" not in event:
+        assert unreachable(host, "192.0.2.1 from 198.18.1.10")
+        assert unreachable(host, "198.18.2.77 from 198.18.1.10")
+    assert reconcile(strict) == apply.Outcome([], [])
+
+
+def test_a_detached_interface_that_is_not_strict_leaves_nothing(host):
+    reconcile(selecting(kernel.Match(uid=(7, 7)), default=True))
+    host("link del eth2")
+    reconcile(selecting(kernel.Match(uid=(7, 7)), default=True))
+    assert "26522" not in host("rule") + host("-6 rule") + host("route show table all")
+
+
+def test_an_unknown_user_is_a_problem_of_that_selector_alone(host):
+    outcome = reconcile(selecting(kernel.Match(uid="no-such-user"), kernel.Match(uid="root", dport=(9, 9))))
+    assert outcome.problems == ["eth2: selectors: uid: there is no user no-such-user on this host"]
+    assert "uidrange 0-0 dport 9" in host("rule") and "uidrange" in host("-6 rule")
+
+
+def test_an_interface_whose_file_cannot_be_understood_keeps_everything_and_so_do_the_others(host):
+    wanted = selecting(kernel.Match(uid=(7, 7)), default=True, strict=True)
+    reconcile(wanted)
+    unclear = Intent("eth2", "", 0, ())
+    assert reconcile((*INTENTS[:2], unclear)) == apply.Outcome([], [])
+    host("address add 198.18.1.11/24 dev eth1")
+    host("address del 198.18.0.10/24 dev eth0")
+    lines = reconcile((*INTENTS[:2], unclear)).lines
+    assert [line for line in lines if "198.18.1.11" in line] and [line for line in lines if "- ip -4 rule" in line]
+    assert not [line for line in lines if "26522" in line]

@@ -4,12 +4,13 @@
 import socket
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import planner
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import PRIORITIES, planner
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import Intent
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import Address, Link, Prefix, Route, Rule, State, pack
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import (
+    RTN_UNREACHABLE, Address, Link, Match, Prefix, Route, Rule, State, pack)
 
 
 def prefix(text):
@@ -32,7 +33,7 @@ def described(target, host=HOST):
     return sorted(planner.describe(what, host.links) for what in target.rules | target.routes)
 
 
-def test_two_interfaces_get_three_rules_and_three_routes_each():
+def test_two_interfaces_get_five_rules_and_three_routes_each():
     assert described(planner.wanted(MANAGED, HOST)) == [
         "ip -4 route 198.18.0.0/24 dev eth0 table 26520",
         "ip -4 route 198.18.0.0/24 via 198.18.1.1 dev eth1 table 26521",
@@ -46,6 +47,10 @@ def test_two_interfaces_get_three_rules_and_three_routes_each():
         "ip -4 rule 26530: from 198.18.1.10 lookup main suppress_prefixlength 0",
         "ip -4 rule 26540: from 198.18.0.10 lookup 26520",
         "ip -4 rule 26540: from 198.18.1.10 lookup 26521",
+        "ip -4 rule 26570: from all oif eth0 lookup main suppress_prefixlength 0",
+        "ip -4 rule 26570: from all oif eth1 lookup main suppress_prefixlength 0",
+        "ip -4 rule 26580: from all oif eth0 lookup 26520",
+        "ip -4 rule 26580: from all oif eth1 lookup 26521",
     ]
 
 
@@ -108,17 +113,28 @@ prefixes = st.sampled_from(PREFIXES).map(prefix)
 gateways = st.sampled_from(GATEWAYS).map(pack)
 
 
+matches = st.builds(
+    Match, st.none() | prefixes.map(Prefix.network), st.none() | prefixes.map(Prefix.network), st.sampled_from([0, 8, 0xB8]),
+    st.none() | st.just((2, 0xFF)), st.just(""), st.sampled_from(["", "eth1"]), st.none() | st.just((7, 8)), st.sampled_from([0, 1, 6, 58]))
+
+
 @st.composite
 def stray_rules(draw):
-    source = draw(prefixes)
-    return Rule(source.family, draw(st.sampled_from([26520, 26530, 26540])), source, draw(tables), draw(st.sampled_from([None, 0])))
+    """What may be left of us: rules of addresses that are gone, of other selectors and options."""
+    match = draw(prefixes.map(Match) | matches)
+    family = draw(st.sampled_from(planner.families(match) or [socket.AF_INET]))
+    priority = draw(st.sampled_from([26520, 26530, 26540, 26545, 26570, 26580, 26600, 26601, 26608, 26609, 26610, 30600, 30601, 30602]))
+    return Rule(family, priority, match, draw(tables | st.sampled_from([0, 254])), draw(st.sampled_from([None, 0])))
 
 
 @st.composite
 def stray_routes(draw):
     destination = draw(prefixes).network()
     gateway = draw(st.none() | gateways.filter(lambda packed: len(packed) == len(destination.address)))
-    return Route(draw(tables), destination, gateway, draw(indexes), 1024 if destination.family == socket.AF_INET6 else 0)
+    metric = 1024 if destination.family == socket.AF_INET6 else 0
+    if gateway is None and draw(st.booleans()):
+        return Route(draw(tables), destination, None, 0, metric, RTN_UNREACHABLE)
+    return Route(draw(tables), destination, gateway, draw(indexes), metric)
 
 
 @st.composite
@@ -132,39 +148,80 @@ def states(draw):
 
 @st.composite
 def intents(draw):
-    names = draw(st.lists(indexes, unique=True))
-    return {index: Intent("eth%d" % (index - 2), "", 26520 + index, tuple(draw(st.lists(gateways, max_size=1)))) for index in names}
+    """``(managed, detached)``, with any options; one in a few could not be understood."""
+    def intent(index):
+        return Intent("eth%d" % (index - 2), "", draw(st.sampled_from([26520 + index] * 4 + [0])), tuple(draw(st.lists(gateways, max_size=1))),
+                      tuple(draw(st.lists(matches, max_size=2))), draw(st.booleans()), draw(st.booleans()))
+
+    indexes_of_all = draw(st.lists(indexes, unique=True))
+    attached = draw(st.sets(indexes))
+    return ({index: intent(index) for index in indexes_of_all if index in attached},
+            [intent(index) for index in indexes_of_all if index not in attached])
 
 
-def simulate(host, actions):
-    """What a kernel does: a route replaces one with the same key; deleting needs the very object."""
-    rules, routes = dict(host.rules), dict(host.routes)
-    for action in actions:
-        what = action.what
-        if isinstance(what, Rule):
-            if action.verb == "add":
-                rules[what] = b""
-            else:
-                del rules[what]
-        elif action.verb == "add":
-            routes = {route: raw for route, raw in routes.items() if route.key != what.key}
-            routes[what] = b""
-        else:
-            del routes[what]
-    return host._replace(rules=rules, routes=routes)
+class Kernel:
+    """What a kernel does with our requests: of routes one key is there once, and nobody's but ours is replaced or deleted."""
+
+    def __init__(self, host, foreign):
+        self.host, self.foreign = host, {route.key: route for route in foreign}
+        self.rules = dict(host.rules)
+        self.routes = {route.key: route for route in host.routes if route.key not in self.foreign}
+
+    @property
+    def state(self):
+        return self.host._replace(rules=dict(self.rules), routes=dict.fromkeys(self.routes.values(), b""))
+
+    def apply(self, actions):
+        for action in actions:
+            what, place = action.what, self.rules if isinstance(action.what, Rule) else self.routes
+            key = what if isinstance(what, Rule) else what.key
+            if action.verb == "delete":
+                assert place.pop(key) in (b"", what)
+            elif key not in self.foreign:
+                place[key] = what if isinstance(what, Route) else b""
 
 
-@settings(max_examples=300, deadline=None)
-@given(states(), intents(), st.data())
-def test_any_state_becomes_the_wanted_one_also_after_a_crash_anywhere(host, managed, data):
+@settings(max_examples=400, deadline=None)
+@given(states(), intents(), st.lists(stray_routes(), max_size=2), st.data())
+def test_any_state_becomes_the_wanted_one_also_after_a_crash_anywhere(host, wanted, foreign, data):
     """Plan and apply is the wanted state; a second plan is empty; a plan after any beginning of a plan ends in the same place."""
-    target = planner.wanted(managed, host)
-    actions = planner.plan(target, host)
-    crashed = simulate(host, actions[:data.draw(st.integers(0, len(actions)))])
-    for after in (simulate(host, actions), simulate(crashed, planner.plan(target, crashed))):
+    managed, detached = wanted
+    target = planner.wanted(managed, host, detached)
+    whole, crashed = Kernel(host, foreign), Kernel(host, foreign)
+    actions = planner.plan(target, whole.state)
+    crashed.apply(actions[:data.draw(st.integers(0, len(actions)))])
+    whole.apply(actions)
+    crashed.apply(planner.plan(target, crashed.state))
+    possible = {route for route in target.routes if route.key not in whole.foreign}
+    for after in (whole, crashed):
         assert set(after.rules) == target.rules
-        assert set(after.routes) == target.routes
-        assert planner.plan(target, after) == []
+        assert set(after.routes.values()) == possible
+        assert [action for action in planner.plan(target, after.state) if action.what not in target.routes - possible] == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(states(), intents())
+def test_nothing_is_wanted_twice_and_all_of_it_can_be_told_from_others(host, wanted):
+    """One route for each key (a second would replace the first for ever); priorities and tables are in our own ranges."""
+    target = planner.wanted(wanted[0], host, wanted[1])
+    assert len({route.key for route in target.routes}) == len(target.routes)
+    assert {rule.priority for rule in target.rules} <= set(PRIORITIES)
+    assert {rule.table for rule in target.rules} <= {0, 254} | {intent.table for intent in [*wanted[0].values(), *wanted[1]]}
+
+
+@settings(max_examples=200, deadline=None)
+@given(states(), intents(), st.data())
+def test_what_can_not_be_understood_any_more_keeps_what_it_has_and_so_do_the_others(host, wanted, data):
+    managed, detached = wanted
+    every = [*managed.values(), *detached]
+    assume(every and all(intent.table for intent in every) and sum(intent.default for intent in every) < 2)
+    assume(len({match for intent in every for match in intent.selectors}) == sum(len(set(intent.selectors)) for intent in every))
+    target = planner.wanted(managed, host, detached)
+    host = host._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes))
+    spoilt = data.draw(st.sampled_from(every))
+    managed = {index: Intent(intent.name, "", 0, ()) if intent is spoilt else intent for index, intent in managed.items()}
+    detached = [intent for intent in detached if intent is not spoilt]
+    assert planner.plan(planner.wanted(managed, host, detached), host, {intent.table for intent in every if intent is not spoilt}) == []
 
 
 @pytest.mark.parametrize("text, network", [("198.18.1.9/16", "198.18.0.0/16"), ("2001:db8::1/128", "2001:db8::1"), ("10.0.0.1/0", "default")])
