@@ -166,7 +166,7 @@ def test_an_absent_interface_is_nothing():
 def test_the_agents_interface_may_be_policy_routed_by_a_gateway_of_ours(given):
     """It runs DHCP, and the gateway may still be said."""
     interface = only(name="eth1", agent=True, policy_routing={"table": 100}, gateway4="198.51.100.1", gateway6="fe80::1", **given)
-    assert (interface.agent, interface.policy_routing, interface.table) == (True, True, 100)
+    assert (interface.agent, interface.policy_routing, interface.routing.table) == (True, True, 100)
     assert (interface.gateway4, interface.gateway6) == ("198.51.100.1", "fe80::1")
 
 
