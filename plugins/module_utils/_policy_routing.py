@@ -12,13 +12,13 @@ import time
 from . import _files, reconciler
 from ._commands import Failure, is_active, run
 # what is installed must also be what a module carries with it to the host, so each part is named here
-from .reconciler import apply, cli, intents, kernel, leases, netlink, planner, service
+from .reconciler import apply, cli, explain, intents, kernel, leases, netlink, planner, service, status
 
 UNIT = "gandi-policy-routing.service"
 UNIT_PATH = "/etc/systemd/system/" + UNIT
 COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
-PROGRAM = (reconciler, apply, cli, intents, kernel, leases, netlink, planner, service)
+PROGRAM = (reconciler, apply, cli, explain, intents, kernel, leases, netlink, planner, service, status)
 
 NOTHING = apply.Outcome([], [])
 

@@ -13,6 +13,7 @@ The theory, in the order in which the files use it:
 ``intents``   what is wanted: one small JSON file an interface in ``/etc/gandi-hosting/policy-routing.d``.
 ``planner``   pure: from both, the rules and routes that must exist, and the difference. Everything that decides is here.
 ``apply``     sends the difference to the kernel.
+``cli``       the command for people, with ``status`` and ``explain``.
 ``service``   listens to the kernel and runs all of the above again (level-triggered: it never trusts an event's content).
 
 What is ours in the kernel is known by its routing protocol number (`PROTOCOL`), never by guessing; nothing else is ever

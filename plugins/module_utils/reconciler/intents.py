@@ -212,15 +212,22 @@ def resolve(intents):
         matches = []
         for match in intent.selectors:
             if isinstance(match.uid, str):
-                try:
-                    number = pwd.getpwnam(match.uid).pw_uid
-                except KeyError:
+                number = user_number(match.uid)
+                if number is None:
                     problems.append("%s: selectors: uid: there is no user %s on this host" % (intent.name, match.uid))
                     continue
                 match = match._replace(uid=(number, number))
             matches.append(match)
         resolved.append(intent._replace(selectors=tuple(matches)))
     return resolved, problems
+
+
+def user_number(name):
+    """Return the number of a user of this host, or None."""
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 # ---- files ----

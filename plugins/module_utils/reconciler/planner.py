@@ -52,7 +52,7 @@ def wanted(managed, state, detached=()):
             continue
         others = set().union(*[subnets[other] for other in subnets if other != index])
         for family in FAMILIES:
-            routes += _routes(index, intent, family, subnets[index], others, _gateway(index, intent, family, state), link.up)
+            routes += _routes(index, intent, family, subnets[index], others, gateway_of(index, intent, family, state), link.up)
         for address in addresses[index]:
             rules += _of_address(address, intent)
         if link.up:
@@ -117,7 +117,8 @@ def _subnets(index, state):
     return subnets | state.on_link.get(index, set())
 
 
-def _gateway(index, intent, family, state):
+def gateway_of(index, intent, family, state):
+    """Return an interface's gateway: the configured one, else the one that was learned, else None."""
     for gateway in intent.gateways:
         if len(gateway) == len(ANYWHERE[family].address):
             return gateway
