@@ -15,8 +15,9 @@ import typing
 HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): ")
 HEADER_LINE = "# gandi.hosting: %s: written by Ansible, changes are overwritten\n"
 SHARED = "*"
-# How the paths of folders begin that are ours altogether: they go with the last file in them.
-ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting", "/etc/systemd/network/10-netplan-00-gandi-")
+# How the paths of folders begin that are ours altogether, or that nobody misses when they are empty: they go with the last file in them.
+ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting", "/etc/systemd/network/10-netplan-00-gandi-",
+         "/etc/iproute2")
 
 
 # How the names begin and end of what is not there to stay: hidden, and taken for its own by none of the programs that read these folders.

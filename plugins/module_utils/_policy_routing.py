@@ -9,7 +9,7 @@ import os
 import pkgutil
 import time
 
-from . import _files, reconciler
+from . import _files, _iproute_names, reconciler
 from ._commands import Failure, is_active, run
 # what is installed must also be what a module carries with it to the host, so each part is named here
 from .reconciler import apply, cli, explain, intents, kernel, leases, netlink, planner, service, status
@@ -75,19 +75,25 @@ WantedBy=multi-user.target
 """ % (_files.HEADER_LINE % _files.SHARED, COMMAND_PATH)
 
 
-def allocate(wanted, present):
+def allocate(wanted, present, is_occupied=lambda table: False):
     """Return ``wanted`` with a table in each: the one fixed by the user, else the one that it has had, else a free one.
 
     :arg wanted: interfaces of the section, with ``name``, ``mac`` and ``table`` (0: not fixed).
     :arg present: ``[Intent]``: those installed. A table belongs to a MAC, or to a name where no MAC is said.
-    :raises Failure: all tables are taken.
+    :arg is_occupied: tells whether others use a table: it is not given to an interface that has not had it before.
+    :raises Failure: all tables are taken, or one is fixed twice.
     """
     kept = {intent.mac or intent.name: intent.table for intent in present}
-    result, taken = [], {entry["table"] for entry in wanted} | set(kept.values())
+    fixed = {}
+    for entry in wanted:
+        if entry["table"] and fixed.setdefault(entry["table"], entry) is not entry:
+            raise Failure("policy_routing: table %d is fixed for %s and for %s; expected a table of its own for each"
+                          % (entry["table"], fixed[entry["table"]]["name"], entry["name"]))
+    result, taken = [], set(fixed) | set(kept.values())
     for entry in wanted:
         table = entry["table"] or kept.get(entry["mac"] or entry["name"]) or kept.get(entry["name"])
-        if not table or table in [other["table"] for other in result]:
-            table = next((number for number in reconciler.TABLES if number not in taken), None)
+        if not table or (not entry["table"] and table in fixed) or table in [other["table"] for other in result]:
+            table = next((number for number in reconciler.TABLES if number not in taken and not is_occupied(number)), None)
             if table is None:
                 raise Failure("policy_routing: no free routing table between %d and %d"
                               % (reconciler.TABLES[0], reconciler.TABLES[-1]))
@@ -96,15 +102,36 @@ def allocate(wanted, present):
     return result
 
 
+def plan_tables(section):
+    """Return the section's interfaces, each with its table.
+
+    :raises Failure: others use what is to be ours, or use our numbers or names; the sentences say who.
+    """
+    if not section["interfaces"]:
+        return []
+    present, _problems = intents.read()
+    names = _iproute_names.others("rt_tables")
+    with netlink.Netlink() as connection:
+        def is_occupied(table):
+            return table in names or any(_iproute_names.routes_of_others(connection, table))
+
+        entries = allocate(section["interfaces"], present, is_occupied)
+        rules, routes, links = _iproute_names.used_by_others(connection, entries)
+    sentences = _iproute_names.collisions(entries, names, _iproute_names.others("rt_protos"), rules, routes, links)
+    if sentences:
+        raise Failure("\n".join("policy_routing: " + sentence for sentence in sentences))
+    return entries
+
+
 def files(section):
     """Return ``{path: (content, mode, owner)}`` of all that the section leaves on the host: nothing for no interface."""
-    present, _problems = intents.read()
-    entries = allocate(section["interfaces"], present)
+    entries = plan_tables(section)
     if not entries:
         return {}
     wanted = {
         COMMAND_PATH: (COMMAND_CONTENT.encode(), 0o755, _files.SHARED),
         UNIT_PATH: (UNIT_CONTENT.encode(), 0o644, _files.SHARED),
+        **_iproute_names.files(entries),
     }
     for part in PROGRAM:
         name = os.path.basename(part.__file__)
@@ -120,7 +147,8 @@ def files(section):
 
 def present():
     """Return ``{path: owner}`` of what the section has left on the host."""
-    found = {path: _files.SHARED for path in (COMMAND_PATH, UNIT_PATH) if os.path.exists(path)}
+    paths = (COMMAND_PATH, UNIT_PATH, _iproute_names.TABLES_PATH, _iproute_names.PROTOCOLS_PATH)
+    found = {path: _files.SHARED for path in paths if os.path.exists(path)}
     for folder in (PROGRAM_FOLDER, reconciler.INTENTS_DIR):
         if os.path.isdir(folder):
             for name in os.listdir(folder):

@@ -27,8 +27,8 @@ BOOT_UNIT = "gandi-hosting-undo-boot.service"
 BOOT_UNIT_PATH = "/etc/systemd/system/" + BOOT_UNIT
 BOOT_LINK = "/etc/systemd/system/sysinit.target.wants/" + BOOT_UNIT
 PROGRAM = "/var/lib/gandi-hosting/undo.pyz"
-PARTS = ("_apply.py", "_commands.py", "_files.py", "_managers.py", "_netplan.py", "_others.py", "_policy_routing.py", "_safety_net.py",
-         "_stanzas.py", "_sysctl.py", "_transaction.py")
+PARTS = ("_apply.py", "_commands.py", "_files.py", "_iproute_names.py", "_managers.py", "_netplan.py", "_others.py", "_policy_routing.py",
+         "_safety_net.py", "_stanzas.py", "_sysctl.py", "_transaction.py")
 # How many seconds a controller has to connect and confirm, however long the change has taken.
 GRACE = 10
 MAIN = """\

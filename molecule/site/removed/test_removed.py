@@ -23,7 +23,7 @@ def test_the_secondaries_are_forgotten(host):
 @pytest.mark.parametrize("command", ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all"])
 def test_no_rule_or_route_of_ours_is_left(host, command):
     said = host.check_output(command)
-    assert "proto 171" not in said and "26519" not in said
+    assert "proto 171" not in said and "gandi" not in said and "26519" not in said
 
 
 def test_the_service_is_gone(host):

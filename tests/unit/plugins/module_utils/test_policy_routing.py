@@ -23,8 +23,11 @@ def entry(name, mac="", table=0):
     ([entry("eth0", table=26520), entry("eth1")], [Intent("eth1", "", 26520, ())], [26520, 26521]),
     ([entry("eth1"), entry("eth0", table=26520)], [], [26521, 26520]),
     ([entry("eth1", table=7)], [Intent("eth1", "", 26521, ())], [7]),
+    ([entry("eth1"), entry("eth0", table=26520)], [Intent("eth1", "", 26520, ())], [26521, 26520]),
+    ([entry("eth1")], [Intent("eth1", "", 0, ())], [26520]),
 ], ids=["new ones count up", "the order does not matter", "a removal moves nobody", "a MAC under another name", "a MAC that is said later",
-        "a fixed table takes it from another", "a fixed table is not given away", "a fixed table wins over the one before"])
+        "a fixed table takes it from another", "a fixed table is not given away", "a fixed table wins over the one before",
+        "a fixed table takes it from another that stands first", "an intent that could not be understood has no table"])
 def test_a_table_belongs_to_an_interface(wanted, present, tables):
     assert [result["table"] for result in _policy_routing.allocate(wanted, present)] == tables
 
@@ -32,6 +35,18 @@ def test_a_table_belongs_to_an_interface(wanted, present, tables):
 def test_more_interfaces_than_tables_is_a_sentence():
     with pytest.raises(Failure, match="no free routing table between 26520 and 26999"):
         _policy_routing.allocate([entry("if%d" % number) for number in range(481)], [])
+
+
+def test_a_table_that_others_use_is_passed_over_but_not_taken_away():
+    """An interface keeps what it has: a second run moves nothing."""
+    wanted = [entry("eth0"), entry("eth1")]
+    tables = _policy_routing.allocate(wanted, [Intent("eth1", "", 26521, ())], lambda table: table < 26523)
+    assert [result["table"] for result in tables] == [26523, 26521]
+
+
+def test_a_table_fixed_twice_is_a_sentence():
+    with pytest.raises(Failure, match="policy_routing: table 7 is fixed for eth0 and for eth1; expected a table of its own for each"):
+        _policy_routing.allocate([entry("eth0", table=7), entry("eth1", table=7)], [])
 
 
 def test_every_part_of_the_program_is_installed():
