@@ -125,9 +125,12 @@ options:
             otherwise. What is sent from an address of another interface keeps its way, and what the main table knows more
             precisely than a default is honoured.
           - C(default=true) makes the interface the way out for all that is bound to no address, and not selected for another one;
-            replies keep their way. At most one interface may have it.
+            replies keep their way (those of forwarded connections where C(connmark) is on for the interface that they came in by).
+            At most one interface may have it.
           - C(strict=true) makes what should leave through the interface unreachable, rather than sent another way, for as long as
             its gateway is not known or its link is down; for selectors and C(default) also while it is detached.
+          - C(connmark=true) sends the replies of forwarded connections (to containers with published ports) out through the interface
+            that they came in by. The host needs nftables; an effective rp_filter of 1 drops such connections on arrival.
           - The primary's default is V(true) as soon as another interface has it, so that replies to the segments of the others leave
             by the primary too.
         type: raw

@@ -49,7 +49,7 @@ _value:
     interfaces:
       description:
         - For each interface its C(name), C(mac), C(table) (0 where the host chooses), C(gateway4) and C(gateway6), C(selectors),
-          C(default) and C(strict).
+          C(default), C(strict) and C(connmark).
       type: list
       elements: dict
 """

@@ -12,13 +12,13 @@ import time
 from . import _files, _iproute_names, reconciler
 from ._commands import Failure, is_active, run
 # what is installed must also be what a module carries with it to the host, so each part is named here
-from .reconciler import apply, cli, explain, intents, kernel, leases, netlink, planner, service, status
+from .reconciler import apply, cli, connmark, explain, intents, kernel, leases, netlink, planner, service, status
 
 UNIT = "gandi-policy-routing.service"
 UNIT_PATH = "/etc/systemd/system/" + UNIT
 COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
-PROGRAM = (reconciler, apply, cli, explain, intents, kernel, leases, netlink, planner, service, status)
+PROGRAM = (reconciler, apply, cli, connmark, explain, intents, kernel, leases, netlink, planner, service, status)
 
 NOTHING = apply.Outcome([], [])
 
@@ -102,6 +102,26 @@ def allocate(wanted, present, is_occupied=lambda table: False):
     return result
 
 
+def number_marks(wanted, present):
+    """Return ``wanted`` with a number for ``connmark`` in each, 0 where it is off; kept as a table is: connections live on.
+
+    :raises Failure: all are taken.
+    """
+    kept = {intent.mac or intent.name: intent.connmark for intent in present if intent.connmark}
+    taken, result = set(kept.values()), []
+    for entry in wanted:
+        number = 0
+        if entry.get("connmark"):
+            number = kept.get(entry["mac"] or entry["name"]) or kept.get(entry["name"])
+            if not number or number in [other["connmark"] for other in result]:
+                number = next((free for free in connmark.NUMBERS if free not in taken), None)
+                if number is None:
+                    raise Failure("policy_routing: connmark: more than %d interfaces" % len(connmark.NUMBERS))
+            taken.add(number)
+        result.append(dict(entry, connmark=number))
+    return result
+
+
 def plan_tables(section):
     """Return the section's interfaces, each with its table.
 
@@ -115,7 +135,7 @@ def plan_tables(section):
         def is_occupied(table):
             return table in names or any(_iproute_names.routes_of_others(connection, table))
 
-        entries = allocate(section["interfaces"], present, is_occupied)
+        entries = number_marks(allocate(section["interfaces"], present, is_occupied), present)
         rules, routes, links = _iproute_names.used_by_others(connection, entries)
     sentences = _iproute_names.collisions(entries, names, _iproute_names.others("rt_protos"), rules, routes, links)
     if sentences:

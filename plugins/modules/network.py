@@ -147,6 +147,10 @@ options:
             description: Whether what should leave through it is unreachable, rather than sent another way, when it cannot.
             type: bool
             default: false
+          connmark:
+            description: Whether replies of forwarded connections that came in by it leave through it; needs nftables on the host.
+            type: bool
+            default: false
   backend:
     description:
       - The network manager that the files are for.
@@ -263,7 +267,8 @@ ARGUMENTS = {
             IDENTITY, table={"type": "int", "default": 0},
             gateway4={"type": "str", "default": ""}, gateway6={"type": "str", "default": ""},
             selectors={"type": "list", "elements": "dict", "default": [], "options": {word: {"type": "str"} for word in SELECTOR}},
-            default={"type": "bool", "default": False}, strict={"type": "bool", "default": False})},
+            default={"type": "bool", "default": False}, strict={"type": "bool", "default": False},
+            connmark={"type": "bool", "default": False})},
     }},
     "backend": {"type": "str", "choices": ["auto", "networkd", "netplan", "ifupdown"], "default": "auto"},
     "takeover": {"type": "bool", "default": False},

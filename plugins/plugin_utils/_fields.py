@@ -176,6 +176,7 @@ class PolicyRouting(NamedTuple):
     selectors: tuple = ()
     default: bool = False
     strict: bool = False
+    connmark: bool = False
 
 
 def policy_routing(value: Any, at: Place) -> PolicyRouting | None:
@@ -451,4 +452,5 @@ POLICY_ROUTING: dict[str, Callable[[Any, Place], Any]] = {
     "selectors": items_of(selector),
     "default": flag,
     "strict": flag,
+    "connmark": flag,
 }

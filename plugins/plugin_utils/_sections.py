@@ -42,5 +42,5 @@ def policy_routing(present: list[Interface]) -> dict[str, Any]:
 def _intent(interface: Interface) -> dict[str, Any]:
     routing = interface.routing
     words = {word: getattr(interface, word) for word in ("name", "mac", "gateway4", "gateway6")}
-    options = {word: getattr(routing, word) for word in ("table", "default", "strict")}
+    options = {word: getattr(routing, word) for word in ("table", "default", "strict", "connmark")}
     return words | options | {"selectors": [dict(selector) for selector in routing.selectors]}

@@ -12,6 +12,7 @@ The theory, in the order in which the files use it:
 ``kernel``    what the kernel has: links, addresses, gateways, and the rules and routes that carry our mark.
 ``intents``   what is wanted: one small JSON file an interface in ``/etc/gandi-hosting/policy-routing.d``.
 ``planner``   pure: from both, the rules and routes that must exist, and the difference. Everything that decides is here.
+``connmark``  the nftables table that marks what comes in and is forwarded.
 ``apply``     sends the difference to the kernel.
 ``cli``       the command for people, with ``status`` and ``explain``.
 ``service``   listens to the kernel and runs all of the above again (level-triggered: it never trusts an event's content).
@@ -27,6 +28,9 @@ Rules of different addresses exclude each other, so all of one tier share a prio
 with these, whatever else is true of it: an address in another interface's segment is lost to anti-spoofing, so nothing below may
 override them. That is what keeps replies symmetric. Then comes what is not bound to an address, the narrower wish first:
 
+    26550: fwmark M lookup T suppress_prefixlength 0     connmark: replies of forwarded connections that came in by IF, with the
+    26555: fwmark M lookup main suppress_prefixlength 0  same three steps as those of an address
+    26560: fwmark M lookup T
     26570: oif IF lookup main suppress_prefixlength 0    sockets bound to the device: without these, a far destination would be
     26580: oif IF lookup T                               looked for on the link itself
     26600: SELECTOR lookup main suppress_prefixlength 0  what the user says shall leave through IF; four priorities an interface,
@@ -54,6 +58,7 @@ PRIORITY_OWN_LINK = 26520
 PRIORITY_MAIN = 26530
 PRIORITY_DEFAULT = 26540
 PRIORITY_UNREACHABLE = 26545
+PRIORITY_MARK = 26550, 26555, 26560, 26565      # own link, main, T, unreachable
 PRIORITY_DEVICE = 26570, 26580
 PRIORITY_SELECTORS = 26600     # main, T, unreachable for each interface
 PRIORITY_ALL = 30600           # the same three for the default interface

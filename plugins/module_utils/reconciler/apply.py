@@ -10,7 +10,7 @@ import typing
 
 from . import INTENTS_DIR, LOCK_FILE
 from . import intents as intent_files
-from . import kernel, leases, planner
+from . import connmark, kernel, leases, planner
 from . import netlink as nl
 
 # What an answer means when it is not an error: the object came, or went, between our reading and our writing.
@@ -48,13 +48,17 @@ def reconcile(netlink, intents, problems=(), dry_run=False):
     managed, state = survey(netlink, intents)
     actions = difference(managed, state, intents)
     lines = [("+ " if action.verb == "add" else "- ") + planner.describe(action.what, state.links) for action in actions]
-    if dry_run or not actions:
-        return Outcome(lines, problems)
-    keys = {route.key for route in state.routes}
-    answers = netlink.change([_request(action, state, keys) for action in actions])
-    failures = ["%s: %s" % (line, _why(action, code)) for action, line, code in zip(actions, lines, answers)
-                if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)]
-    return Outcome(lines, problems + failures)
+    if actions and not dry_run:
+        keys = {route.key for route in state.routes}
+        answers = netlink.change([_request(action, state, keys) for action in actions])
+        problems += ["%s: %s" % (line, _why(action, code)) for action, line, code in zip(actions, lines, answers)
+                     if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)]
+    # a file that could not be understood may be one that marks: its rule in nftables is in the same table as the others'
+    if all(intent.table for intent in intents):
+        # after the rules that marks lead to
+        marks, complaints = connmark.reconcile(connmark.wanted(managed, state.links), dry_run)
+        lines, problems = lines + marks, problems + complaints
+    return Outcome(lines, problems)
 
 
 def reconcile_host(netlink, directory=INTENTS_DIR, dry_run=False):

@@ -233,8 +233,10 @@ def _meaning(rule, ours, names):
         return "the main table knows a more precise way than a default"
     if match.source and match.source.length == 8 * len(match.source.address) and rule.suppress is not None:
         return "sent from an address of %s: its own link, or another interface's subnet by its own gateway" % name
-    if rule.priority < planner.PRIORITY_DEVICE[0]:
+    if rule.priority < planner.PRIORITY_MARK[0]:
         return "sent from an address of %s: through its own gateway" % name
+    if rule.priority in planner.PRIORITY_MARK:
+        return "a reply of a forwarded connection that came in by %s" % name
     if rule.priority in planner.PRIORITY_DEVICE:
         return "the socket is bound to %s" % name
     return "%s is the default interface" % name if rule.priority >= planner.PRIORITY_ALL else "selected for %s" % name

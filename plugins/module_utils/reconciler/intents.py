@@ -9,7 +9,7 @@ import re
 import stat
 import typing
 
-from . import GATEWAYS_TABLE, INTENTS_DIR
+from . import GATEWAYS_TABLE, INTENTS_DIR, connmark
 from .kernel import ALL_BITS, Match, Prefix, pack
 from .planner import families
 
@@ -33,6 +33,7 @@ class Intent(typing.NamedTuple):
     selectors: tuple = ()
     default: bool = False
     strict: bool = False
+    connmark: int = 0       # the number in its marks, 0 for none
 
 
 class Malformed(ValueError):
@@ -60,11 +61,14 @@ def parse(content, path):
     for field in ("default", "strict"):
         if not isinstance(data.get(field, False), bool):
             raise Malformed("%s: %s: %s is neither true nor false" % (path, field, _short(data[field])))
+    number = data.get("connmark", 0)
+    if "connmark" in data and not _is_number(number, connmark.NUMBERS[0], connmark.NUMBERS[-1]):
+        raise Malformed("%s: connmark: %s is not a number from 1 to 254" % (path, _short(number)))
     if not isinstance(selectors, list):
         raise Malformed("%s: selectors: %s is not a list" % (path, _short(selectors)))
     matches = [_selector(value, "%s: selectors[%d]" % (path, number)) for number, value in enumerate(selectors)]
     return Intent(data["name"], mac.lower(), table, tuple(_gateways(data, path)), tuple(matches),
-                  data.get("default", False), data.get("strict", False))
+                  data.get("default", False), data.get("strict", False), number)
 
 
 def _without_duplicates(pairs):
@@ -278,6 +282,8 @@ def _check_alone(intent, others, path):
             raise Malformed("%s: is for the same interface as that of %s" % (path, other.name))
         if intent.table == other.table:
             raise Malformed("%s: table: %d is that of %s" % (path, intent.table, other.name))
+        if intent.connmark and intent.connmark == other.connmark:
+            raise Malformed("%s: connmark: %d is that of %s" % (path, intent.connmark, other.name))
         if intent.default and other.default:
             raise Malformed("%s: default: %s is the default already" % (path, other.name))
 

@@ -10,8 +10,9 @@ mark never reach this file.
 import socket
 import typing
 
-from . import (MAIN_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_OWN_LINK, PRIORITY_SELECTORS,
-               PRIORITY_UNREACHABLE, TABLES)
+from . import (MAIN_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK, PRIORITY_OWN_LINK,
+               PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
+from .connmark import match_of
 from .kernel import EVERYTHING, FAMILIES, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
 
 ICMP, ICMPV6 = 1, 58
@@ -56,7 +57,9 @@ def wanted(managed, state, detached=()):
         for address in addresses[index]:
             rules += _of_address(address, intent)
         if link.up:
-            rules += _of_device(link.name, intent.table, {len(address) for address in addresses[index]})
+            own = [family for family in FAMILIES if any(len(address) == len(ANYWHERE[family].address) for address in addresses[index])]
+            rules += _of_device(link.name, intent.table, own)
+            rules += _of_mark(intent, own)
         rules += _of_selectors(intent)
     for intent in detached:
         if intent.table and intent.strict:
@@ -150,9 +153,19 @@ def _of_address(address, intent):
         yield Rule(family, PRIORITY_UNREACHABLE, source, 0)
 
 
-def _of_device(name, table, sizes):
+def _of_mark(intent, own):
+    marked = match_of(intent.connmark)
+    for family in own if intent.connmark else ():
+        yield Rule(family, PRIORITY_MARK[0], marked, intent.table, 0)
+        yield Rule(family, PRIORITY_MARK[1], marked, MAIN_TABLE, 0)
+        yield Rule(family, PRIORITY_MARK[2], marked, intent.table)
+        if intent.strict:
+            yield Rule(family, PRIORITY_MARK[3], marked, 0)
+
+
+def _of_device(name, table, own):
     bound = Match(oif=name)
-    for family in (family for family in FAMILIES if len(ANYWHERE[family].address) in sizes):
+    for family in own:
         yield Rule(family, PRIORITY_DEVICE[0], bound, MAIN_TABLE, 0)
         yield Rule(family, PRIORITY_DEVICE[1], bound, table)
 

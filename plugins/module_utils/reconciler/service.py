@@ -6,6 +6,7 @@ Events are only a reason to look (level-triggered): their content is not used, s
 caused, which carry our request socket's port, and those that cannot matter (the neighbours' and others' routes).
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -13,7 +14,7 @@ import socket
 import sys
 import time
 
-from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL
+from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL, connmark
 from . import kernel
 from . import netlink as nl
 from .apply import reconcile_host
@@ -30,11 +31,11 @@ BUFFER = 1 << 20
 def run():
     """Reconcile for ever. Leaves only by a signal."""
     # subscribed before the first look, so that nothing falls between
-    with listen() as events, nl.Netlink() as netlink:
+    with listen() as events, nl.Netlink() as netlink, connmark.listen() or contextlib.nullcontext() as nftables:
         said = _look(netlink, ())
         notify("READY=1")
         while True:
-            _wait(events, netlink.port, RETRY if said else None)
+            _wait(events, nftables, netlink.port, RETRY if said else None)
             said = _look(netlink, said)
 
 
@@ -56,23 +57,30 @@ def _look(netlink, said):
     return outcome.problems
 
 
-def _wait(events, own_port, longest):
-    """Return when something has changed that may matter, and the kernel has been quiet since, or after ``longest`` seconds."""
+def _wait(events, nftables, own_port, longest):
+    """Return when something has changed that may matter, and the kernel has been quiet since, or after ``longest`` seconds.
+
+    What nft(8) changes for us wakes us once more, by its own port; there is nothing to do then.
+    """
+    sockets = [(events, matters)] + ([(nftables, lambda _kind, body: connmark.matters(body))] if nftables else [])
     poll = select.poll()
-    poll.register(events, select.POLLIN)
+    for waiting, _matters in sockets:
+        poll.register(waiting, select.POLLIN)
     end = time.monotonic() + longest if longest else None
-    while not drain(events, own_port):
+    while not any([drain(waiting, own_port, matter) for waiting, matter in sockets]):
         left = None if end is None else (end - time.monotonic()) * 1000
         if left is not None and left <= 0:
             return
         poll.poll(left)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and poll.poll(QUIET * 1000):
-        drain(events, own_port)
+        for waiting, matter in sockets:
+            drain(waiting, own_port, matter)
 
 
-def drain(events, own_port):
+def drain(events, own_port, matter=None):
     """Read all that waits; return whether any of it is a reason to look. ``own_port``: whose changes are no reason."""
+    matter = matter or matters
     reason = False
     while True:
         try:
@@ -85,7 +93,7 @@ def drain(events, own_port):
                 raise
             reason = True
             continue
-        reason = reason or any(matters(kind, body) for kind, _flags, _sequence, port, body in nl.messages(data)
+        reason = reason or any(matter(kind, body) for kind, _flags, _sequence, port, body in nl.messages(data)
                                if port != own_port)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is wanted and what is there, interface by interface."""
 
-from . import INTENTS_DIR, MAIN_TABLE, apply, kernel, planner
+from . import INTENTS_DIR, MAIN_TABLE, apply, connmark, kernel, planner
 from . import intents as intent_files
 
 
@@ -26,16 +26,17 @@ def collect(netlink, directory=INTENTS_DIR):
             "link": link.name if link else "", "attached": link is not None, "up": bool(link and link.up),
             "addresses": [kernel.text(address.address) for address in state.addresses if address.index == index],
             "gateways": [_gateway(index, intent, family, state) for family in kernel.FAMILIES],
-            "default": intent.default, "strict": intent.strict, "selectors": [str(match) for match in intent.selectors],
+            "default": intent.default, "strict": intent.strict, "connmark": intent.connmark, "selectors": [str(match) for match in intent.selectors],
             "rules": _lines((what for what in there if isinstance(what, kernel.Rule)), state),
             "routes": _lines((what for what in there if isinstance(what, kernel.Route)), state),
             "missing": _lines((what for what in missing if owner(what) == intent.table), state),
         })
-    return {"interfaces": interfaces, "stale": _lines(stale, state), "problems": problems + unknown}
+    nftables, complaints = connmark.reconcile(connmark.wanted(managed, state.links), dry_run=True)
+    return {"interfaces": interfaces, "stale": _lines(stale, state), "nftables": nftables, "problems": problems + unknown + complaints}
 
 
 def is_right(status):
-    return not (status["problems"] or status["stale"] or any(entry["missing"] for entry in status["interfaces"]))
+    return not (status["problems"] or status["stale"] or status["nftables"] or any(entry["missing"] for entry in status["interfaces"]))
 
 
 def lines(status):
@@ -45,7 +46,7 @@ def lines(status):
         attached = ("up" if entry["up"] else "down") if entry["attached"] else "not attached"
         yield "%s: %s, table %s" % (name, attached, entry["table"] if entry["understood"] else "unknown: its file cannot be understood")
         for word, values in (("addresses", entry["addresses"]), ("gateways", filter(None, entry["gateways"])), ("selectors", entry["selectors"]),
-                             ("options", [option for option in ("default", "strict") if entry[option]])):
+                             ("options", [option for option in ("default", "strict", "connmark") if entry[option]])):
             text = ", ".join(values)
             if text or word in ("addresses", "gateways"):
                 yield "    %-10s %s" % (word, text or "none")
@@ -56,6 +57,8 @@ def lines(status):
             yield "    missing    " + line
     for line in status["stale"]:
         yield "too much: " + line
+    for line in status["nftables"]:
+        yield "differs: " + line
     if not status["interfaces"]:
         yield "no interface is policy routed"
 

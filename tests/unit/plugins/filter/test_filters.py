@@ -71,7 +71,7 @@ def test_sysctl_refuses_other_values():
 
 def test_policy_routing_has_the_interfaces_that_asked():
     """And the primary; gateways only where they are static."""
-    plain = {"selectors": [], "default": False, "strict": False}
+    plain = {"selectors": [], "default": False, "strict": False, "connmark": False}
     assert template("gandi_interfaces | gandi.hosting.policy_routing") == {
         "interfaces": [
             {"name": "eth0", "mac": "", "table": 0, "gateway4": "", "gateway6": "", **plain},

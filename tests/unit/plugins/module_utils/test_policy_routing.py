@@ -49,6 +49,21 @@ def test_a_table_fixed_twice_is_a_sentence():
         _policy_routing.allocate([entry("eth0", table=7), entry("eth1", table=7)], [])
 
 
+@pytest.mark.parametrize("wanted, present, numbers", [
+    (["eth0", "eth1"], [], [1, 2]),
+    (["eth1", "eth0"], [Intent("eth1", "", 26521, (), connmark=1)], [1, 2]),
+    (["eth1"], [Intent("eth0", "", 26520, (), connmark=1), Intent("eth1", "", 26521, (), connmark=2)], [2]),
+], ids=["new ones count up", "one keeps its number", "a removal moves nobody"])
+def test_the_number_of_a_mark_belongs_to_an_interface(wanted, present, numbers):
+    entries = [dict(entry(name), connmark=True) for name in wanted] + [entry("eth9")]
+    assert [result["connmark"] for result in _policy_routing.number_marks(entries, present)] == [*numbers, 0]
+
+
+def test_more_marks_than_a_byte_has_is_a_sentence():
+    with pytest.raises(Failure, match="connmark: more than 254 interfaces"):
+        _policy_routing.number_marks([dict(entry("if%d" % number), connmark=True) for number in range(255)], [])
+
+
 def test_every_part_of_the_program_is_installed():
     folder = os.path.dirname(_policy_routing.reconciler.__file__)
     parts = {name for name in os.listdir(folder) if name.endswith(".py")}

@@ -66,7 +66,7 @@ GOOD = {
     "agent": FLAG,
     "policy_routing": FLAG
     | st.fixed_dictionaries(
-        {}, optional={"table": TABLE, "selectors": st.lists(SELECTOR_ENTRY, max_size=2), "default": FLAG, "strict": FLAG}
+        {}, optional={"table": TABLE, "selectors": st.lists(SELECTOR_ENTRY, max_size=2), "default": FLAG, "strict": FLAG, "connmark": FLAG}
     ),
 }
 ENTRY = st.fixed_dictionaries({"name": NAME}, optional={key: value for key, value in GOOD.items() if key != "name"})
@@ -94,7 +94,7 @@ def test_the_strategies_know_every_key():
     """A new key of an interface is tried here too."""
     assert set(GOOD) == set(INTERFACE)
     assert set(SELECTORS) == set(SELECTOR) == set(intents.SELECTOR)
-    assert set(POLICY_ROUTING) == {"table", "selectors", "default", "strict"}
+    assert set(POLICY_ROUTING) == {"table", "selectors", "default", "strict", "connmark"}
 
 
 @quick
@@ -106,7 +106,7 @@ def test_a_selector_that_validates_is_one_that_the_host_reads(selector):
     except InterfacesError:
         return
     intent = _sections.policy_routing(present)["interfaces"][1]
-    read = intents.parse(json.dumps({**intent, "table": 26521}), "p")
+    read = intents.parse(json.dumps({**intent, "table": 26521, "connmark": 1}), "p")
     assert len(read.selectors) == 1 and planner.families(read.selectors[0])
 
 

@@ -61,6 +61,9 @@ def test_a_user_is_looked_up_and_one_that_is_not_there_costs_only_its_selector()
     ('{"name": "eth1", "table": 9, "gateway6": 5}', "p: gateway6: 5 is not an IPv6 address"),
     ('{"name": "eth1", "table": 9, "gateway4": [":"]}', "p: gateway4: [':'] is not an IPv4 address"),
     ('{"name": "eth1", "table": 9, "gateway4": "1.2.3.4\\u0000"}', "p: gateway4: '1.2.3.4\\x00' is not an IPv4 address"),
+    ('{"name": "eth1", "table": 9, "connmark": 255}', "p: connmark: 255 is not a number from 1 to 254"),
+    ('{"name": "eth1", "table": 9, "connmark": true}', "p: connmark: True is not a number from 1 to 254"),
+    ('{"name": "eth1", "table": 9, "connmark": null}', "p: connmark: None is not a number from 1 to 254"),
     ('{"name": "eth1", "table": 9, "strict": 1}', "p: strict: 1 is neither true nor false"),
     ('{"name": "eth1", "table": 9, "default": "yes"}', "p: default: 'yes' is neither true nor false"),
     (selectors('{"uid": "7"}'), "p: selectors: {'uid': '7'} is not a list"),
@@ -89,7 +92,7 @@ def test_a_malformed_file_is_named(content, sentence):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["eth1", "10.0.0.0/8", "0x2/0xff", "7-9", "root"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*intents.SELECTOR, "x"]), inner, max_size=3), max_leaves=8)
-FIELDS = ("name", "mac", "table", "gateway4", "gateway6", "selectors", "default", "strict", "x")
+FIELDS = ("connmark", "name", "mac", "table", "gateway4", "gateway6", "selectors", "default", "strict", "x")
 
 
 @settings(max_examples=500, deadline=None)

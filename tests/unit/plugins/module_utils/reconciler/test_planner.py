@@ -151,7 +151,8 @@ def intents(draw):
     """``(managed, detached)``, with any options; one in a few could not be understood."""
     def intent(index):
         return Intent("eth%d" % (index - 2), "", draw(st.sampled_from([26520 + index] * 4 + [0])), tuple(draw(st.lists(gateways, max_size=1))),
-                      tuple(draw(st.lists(matches, max_size=2))), draw(st.booleans()), draw(st.booleans()))
+                      tuple(draw(st.lists(matches, max_size=2))), draw(st.booleans()), draw(st.booleans()),
+                      draw(st.sampled_from([0, index])))
 
     indexes_of_all = draw(st.lists(indexes, unique=True))
     attached = draw(st.sets(indexes))
