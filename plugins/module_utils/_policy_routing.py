@@ -36,7 +36,9 @@ from reconciler.cli import main
 sys.exit(main())
 """ % (_files.HEADER_LINE % _files.SHARED, os.path.dirname(PROGRAM_FOLDER))
 
-# Before the network comes up, so that it hears of everything; it needs nothing but the kernel and its own files.
+# Before the network comes up, so that it hears of everything; it needs nothing but the kernel and its own files. It is root only by
+# name: of root's powers it has CAP_NET_ADMIN alone, and it sees a read-only system. (A user of its own would have to share the lock
+# in /run with the modules, which are root.) nft(8), which it calls for connmark, lives with the same.
 UNIT_CONTENT = """\
 %s[Unit]
 Description=Policy routing of several network interfaces (gandi.hosting)
@@ -54,14 +56,25 @@ Restart=always
 RestartSec=1
 RuntimeDirectory=gandi-hosting
 RuntimeDirectoryPreserve=yes
+UMask=0077
 CapabilityBoundingSet=CAP_NET_ADMIN
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
+ProtectProc=invisible
+ProcSubset=pid
 PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
 ProtectControlGroups=yes
+RemoveIPC=yes
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
 RestrictAddressFamilies=AF_NETLINK AF_UNIX
 RestrictNamespaces=yes
 RestrictRealtime=yes
