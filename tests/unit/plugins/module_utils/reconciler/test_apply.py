@@ -332,3 +332,17 @@ def test_an_interface_whose_file_cannot_be_understood_keeps_everything_and_so_do
     lines = reconcile((*INTENTS[:2], unclear)).lines
     assert [line for line in lines if "198.18.1.11" in line] and [line for line in lines if "- ip -4 rule" in line]
     assert not [line for line in lines if "26522" in line]
+
+
+@pytest.mark.parametrize("neighbour, source", [("198.18.1.77", "198.18.2.10"), ("2001:db8:11::77", "2001:db8:12::10")])
+def test_strict_has_no_way_round_by_another_interface_and_comes_back_with_the_gateway(host, neighbour, source):
+    """Main knows the other interfaces' subnets as connected: a table without a gateway must say that they are unreachable."""
+    with_gateway, without = selecting(strict=True), (*INTENTS[:2], INTENTS[2]._replace(gateways=(), strict=True))
+    for _round in range(2):
+        reconcile(with_gateway)
+        assert "dev eth2" in host("route get %s from %s" % (neighbour, source))
+        assert reconcile(without).problems == []
+        assert unreachable(host, "%s from %s" % (neighbour, source))
+        assert reconcile(without) == apply.Outcome([], [])
+    reconcile([])
+    assert "proto 171" not in host("route show table all") + host("-6 route show table all")

@@ -95,7 +95,7 @@ JSON = st.recursive(
 FIELDS = ("connmark", "name", "mac", "table", "gateway4", "gateway6", "selectors", "default", "strict", "x")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON)
 def test_any_json_is_an_intent_or_a_sentence(data):
     """On one line, and what can be printed anywhere."""

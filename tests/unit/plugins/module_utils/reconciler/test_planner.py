@@ -4,7 +4,7 @@
 import socket
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import PRIORITIES, planner
@@ -160,6 +160,22 @@ def intents(draw):
             [intent(index) for index in indexes_of_all if index not in attached])
 
 
+def understood(managed, detached):
+    """The same without what can not be: files not understood, two defaults, the same traffic for two interfaces."""
+    seen, default = set(), False
+
+    def good(index, intent):
+        nonlocal default
+        matches = tuple(match for match in intent.selectors if match not in seen)
+        seen.update(matches)
+        intent = intent._replace(table=26520 + index, selectors=matches, default=intent.default and not default)
+        default = default or intent.default
+        return intent
+
+    return ({index: good(index, intent) for index, intent in managed.items()},
+            [good(10 + number, intent) for number, intent in enumerate(detached)])
+
+
 class Kernel:
     """What a kernel does with our requests: of routes one key is there once, and nobody's but ours is replaced or deleted."""
 
@@ -182,7 +198,7 @@ class Kernel:
                 place[key] = what if isinstance(what, Route) else b""
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(states(), intents(), st.lists(stray_routes(), max_size=2), st.data())
 def test_any_state_becomes_the_wanted_one_also_after_a_crash_anywhere(host, wanted, foreign, data):
     """Plan and apply is the wanted state; a second plan is empty; a plan after any beginning of a plan ends in the same place."""
@@ -200,7 +216,7 @@ def test_any_state_becomes_the_wanted_one_also_after_a_crash_anywhere(host, want
         assert [action for action in planner.plan(target, after.state) if action.what not in target.routes - possible] == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(states(), intents())
 def test_nothing_is_wanted_twice_and_all_of_it_can_be_told_from_others(host, wanted):
     """One route for each key (a second would replace the first for ever); priorities and tables are in our own ranges."""
@@ -210,13 +226,13 @@ def test_nothing_is_wanted_twice_and_all_of_it_can_be_told_from_others(host, wan
     assert {rule.table for rule in target.rules} <= {0, 254} | {intent.table for intent in [*wanted[0].values(), *wanted[1]]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(states(), intents(), st.data())
 def test_what_can_not_be_understood_any_more_keeps_what_it_has_and_so_do_the_others(host, wanted, data):
-    managed, detached = wanted
+    managed, detached = understood(*wanted)
     every = [*managed.values(), *detached]
-    assume(every and all(intent.table for intent in every) and sum(intent.default for intent in every) < 2)
-    assume(len({match for intent in every for match in intent.selectors}) == sum(len(set(intent.selectors)) for intent in every))
+    if not every:
+        return
     target = planner.wanted(managed, host, detached)
     host = host._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes))
     spoilt = data.draw(st.sampled_from(every))
