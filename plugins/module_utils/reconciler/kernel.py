@@ -45,6 +45,7 @@ WHOLE_PORT = frozenset(((FRA_SPORT_MASK, b"\xff\xff"), (FRA_DPORT_MASK, b"\xff\x
 PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp", 136: "udplite"}
 TABLE_NAMES = {253: "default", 254: "main", 255: "local"}
 IPV6_METRIC = 1024                          # what the kernel itself gives (IP6_RT_PRIO_USER), said to compare equal
+HEARD_METRIC = 1025                         # a default route with this one remembers a router that we have only heard of
 
 
 class Prefix(typing.NamedTuple):
@@ -183,6 +184,7 @@ class State(typing.NamedTuple):
     gateways: dict      # {(index, family): packed}: learned, not configured
     rules: dict         # {Rule: bytes}
     routes: dict        # {Route: bytes}
+    heard: frozenset = frozenset()  # indexes whose IPv6 gateway is known by its advertisements alone
 
 
 def family_of(address):
@@ -238,25 +240,24 @@ def read_state(netlink, links, managed):
     for index in managed:
         for family in FAMILIES:
             _read_main(netlink, family, index, on_link.setdefault(index, set()), defaults)
-    gateways = _read_router_neighbours(netlink, managed)
-    gateways.update({key: gateway for key, (_metric, gateway) in defaults.items()})
-    for family in FAMILIES:
-        for index, destination, gateway in _next_hops_of(netlink, family, GATEWAYS_TABLE):
-            if gateway is not None and destination is None:
-                gateways[index, family] = gateway
-            elif gateway is None and destination is not None and index in on_link:
-                # systemd 247 cannot keep the default route of a router advertisement out of main alone
-                on_link[index].add(destination)
     rules, routes = {}, {}
     for family in FAMILIES:
         rules.update(_read_rules(netlink, family))
         routes.update(_read_routes(netlink, family))
-    for route in routes:
-        # A neighbour that nobody talks to is forgotten where the host has many (gc_thresh1, which all network namespaces share), the
-        # router too: then the gateway is the one that it was.
-        if route.family == socket.AF_INET6 and not route.destination.length and route.gateway and route.index in on_link:
-            gateways.setdefault((route.index, socket.AF_INET6), route.gateway)
-    return State(links, read_addresses(netlink), on_link, gateways, rules, routes)
+    addresses = read_addresses(netlink)
+    gateways = _routers(netlink, managed, routes, {address.index for address in addresses if len(address.address) == 16})
+    heard = {index for index, _family in gateways}
+    known = {key: gateway for key, (_metric, gateway) in defaults.items()}
+    for family in FAMILIES:
+        for index, destination, gateway in _next_hops_of(netlink, family, GATEWAYS_TABLE):
+            if gateway is not None and destination is None:
+                known[index, family] = gateway
+            elif gateway is None and destination is not None and index in on_link:
+                # systemd 247 cannot keep the default route of a router advertisement out of main alone
+                on_link[index].add(destination)
+    gateways.update(known)
+    heard -= {index for index, family in known if family == socket.AF_INET6}
+    return State(links, addresses, on_link, gateways, rules, routes, frozenset(heard))
 
 
 def dump_routes(netlink, family, table, index=0, protocol=0):
@@ -341,20 +342,28 @@ def _next_hops_of(netlink, family, table):
                 yield index, Prefix(found[RTA_DST], header[1]) if header[1] else None, gateway
 
 
-def _read_router_neighbours(netlink, managed):
-    """Return the IPv6 routers that the links hear of.
+def _routers(netlink, managed, routes, with_addresses):
+    """Return the gateways that are IPv6 routers of which the links hear, or have heard.
 
     With accept_ra_defrtr=0 (a secondary must not bring a default route) the kernel keeps no route of a router advertisement,
-    but it does enter its sender as a neighbour with the router flag (net/ipv6/ndisc.c, ndisc_router_discovery).
+    but it does enter its sender as a neighbour with the router flag (net/ipv6/ndisc.c, ndisc_router_discovery). That entry is not
+    there to stay: with more neighbours than gc_thresh1 (128, of all namespaces together) an idle one goes after a minute, long before
+    the next advertisement. Our own default route remembers it then, until another one is heard, the interface has no address any more,
+    or is down. (A flag that is missing says nothing: an entry that the router's own solicitation makes anew has none.)
     """
-    gateways = {}
+    found = {}
     for body in netlink.dump(nl.RTM_GETNEIGH, NDMSG.pack(socket.AF_INET6, 0, 0, 0, 0)):
         _family, index, state, flags, _type = NDMSG.unpack_from(body)
-        if flags & NTF_ROUTER and index in managed and not state & (NUD_INCOMPLETE | NUD_FAILED):
-            address = nl.attributes(body[NDMSG.size:]).get(NDA_DST, b"")
-            if _is_link_local(address):
-                key = index, socket.AF_INET6
-                gateways[key] = min(address, gateways.get(key, address))
+        address = nl.attributes(body[NDMSG.size:]).get(NDA_DST, b"")
+        if flags & NTF_ROUTER and index in managed and _is_link_local(address):
+            # one that does not answer now is still a router, if the only one
+            candidate = bool(state & (NUD_INCOMPLETE | NUD_FAILED)), address
+            found[index] = min(candidate, found.get(index, candidate))
+    gateways = {(index, socket.AF_INET6): address for index, (_silent, address) in found.items()}
+    for route in routes:
+        if route.metric == HEARD_METRIC and not route.destination.length and route.index in with_addresses:
+            if route.index in managed and managed[route.index].table == route.table:
+                gateways.setdefault((route.index, socket.AF_INET6), route.gateway)
     return gateways
 
 

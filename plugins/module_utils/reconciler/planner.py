@@ -13,7 +13,7 @@ import typing
 from . import (MAIN_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK, PRIORITY_OWN_LINK,
                PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
 from .connmark import match_of
-from .kernel import EVERYTHING, FAMILIES, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
+from .kernel import EVERYTHING, FAMILIES, HEARD_METRIC, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
 
 ICMP, ICMPV6 = 1, 58
 IPV4_TOS = 0x1C         # the bits that IPv4 compares (IPTOS_RT_MASK, net/ipv4/fib_rules.c): a rule with others never matches
@@ -53,7 +53,9 @@ def wanted(managed, state, detached=()):
             continue
         others = set().union(*[subnets[other] for other in subnets if other != index])
         for family in FAMILIES:
-            routes += _routes(index, intent, family, subnets[index], others, gateway_of(index, intent, family, state), link.up)
+            gateway = gateway_of(index, intent, family, state)
+            heard = family == socket.AF_INET6 and index in state.heard and gateway not in intent.gateways
+            routes += _routes(index, intent, family, subnets[index], others, gateway, link.up, heard)
         for address in addresses[index]:
             rules += _of_address(address, intent)
         if link.up:
@@ -128,7 +130,7 @@ def gateway_of(index, intent, family, state):
     return state.gateways.get((index, family))
 
 
-def _routes(index, intent, family, own, others, gateway, up):
+def _routes(index, intent, family, own, others, gateway, up, heard):
     metric = IPV6_METRIC if family == socket.AF_INET6 else 0
     if up:
         for subnet in own:
@@ -140,7 +142,7 @@ def _routes(index, intent, family, own, others, gateway, up):
         elif subnet.family == family and intent.strict:
             yield Route(intent.table, subnet, None, 0, metric, RTN_UNREACHABLE)
     if gateway and up:
-        yield Route(intent.table, ANYWHERE[family], gateway, index, metric)
+        yield Route(intent.table, ANYWHERE[family], gateway, index, HEARD_METRIC if heard else metric)
 
 
 def _of_address(address, intent):

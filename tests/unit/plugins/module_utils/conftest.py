@@ -24,6 +24,10 @@ def ip():
     def run(command):
         return subprocess.run(["ip"] + command.split(), check=True, stdout=subprocess.PIPE, text=True).stdout
 
+    # nothing shall happen by itself, and later: no duplicate address detection, no solicitations
+    for setting in ("accept_dad", "dad_transmits", "router_solicitations"):
+        with open("/proc/sys/net/ipv6/conf/default/" + setting, "w", encoding="ascii") as file:
+            file.write("0")
     run("link set lo up")
     try:
         yield run

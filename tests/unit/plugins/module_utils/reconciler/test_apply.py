@@ -346,3 +346,56 @@ def test_strict_has_no_way_round_by_another_interface_and_comes_back_with_the_ga
         assert reconcile(without) == apply.Outcome([], [])
     reconcile([])
     assert "proto 171" not in host("route show table all") + host("-6 route show table all")
+
+
+# ---- routers that are only heard of ----
+
+HEARD = [Intent("eth0", "", 26520, ()), Intent("eth2", "", 26522, (kernel.pack("198.18.2.1"),))]
+
+
+def gateway6(ip):
+    """Return the gateway of eth2's IPv6 default route in its table, or None."""
+    words = ip("-6 route show table 26522 default").split()
+    return words[words.index("via") + 1] if words else None
+
+
+@pytest.fixture
+def advertised(host):
+    """eth2 has heard of a router: as the kernel does it, a neighbour with the router flag."""
+    host("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud stale router")
+    reconcile(tuple(HEARD))
+    assert gateway6(host) == "fe80::9"
+    return host
+
+
+@pytest.mark.parametrize("event, gateway", [
+    ("neigh del fe80::9 dev eth2", "fe80::9"),
+    ("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud failed router", "fe80::9"),
+    ("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud stale", "fe80::9"),
+    ("neigh replace fe80::a lladdr 02:00:00:00:00:9a dev eth2 nud stale router", "fe80::9"),
+    ("-6 address flush dev eth2; neigh del fe80::9 dev eth2", None),
+    ("link set eth2 down", None),
+    ("route add default via fe80::7 dev eth2 table 26519 metric 7", "fe80::7"),
+], ids=["forgotten by the kernel", "silent", "made anew by its own solicitation", "a second one", "address gone", "link down", "told by a DHCP client"])
+def test_a_router_that_was_heard_is_remembered_until_something_else_is_known(advertised, event, gateway):
+    for command in event.split(";"):
+        advertised(command)
+    for _pass in range(2):
+        reconcile(tuple(HEARD))
+        assert gateway6(advertised) == gateway
+
+
+def test_another_router_takes_the_place_of_one_that_is_forgotten(advertised):
+    advertised("neigh del fe80::9 dev eth2")
+    advertised("neigh replace fe80::a lladdr 02:00:00:00:00:9a dev eth2 nud stale router")
+    reconcile(tuple(HEARD))
+    assert gateway6(advertised) == "fe80::a"
+    assert reconcile(tuple(HEARD)) == apply.Outcome([], [])
+
+
+def test_a_configured_router_is_not_remembered(host):
+    configured = (HEARD[0], HEARD[1]._replace(gateways=(kernel.pack("fe80::9"),)))
+    reconcile(configured)
+    assert gateway6(host) == "fe80::9"
+    reconcile(tuple(HEARD))
+    assert gateway6(host) is None
