@@ -51,8 +51,10 @@ def reconcile(netlink, intents, problems=(), dry_run=False):
     if actions and not dry_run:
         keys = {route.key for route in state.routes}
         answers = netlink.change([_request(action, state, keys) for action in actions])
-        problems += ["%s: %s" % (line, _why(action, code)) for action, line, code in zip(actions, lines, answers)
-                     if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)]
+        failed = {line: _why(action, code) for action, line, code in zip(actions, lines, answers)
+                  if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)}
+        problems += ["%s: %s" % pair for pair in failed.items()]
+        lines = [line for line in lines if line not in failed]
     # a file that could not be understood may be one that marks: its rule in nftables is in the same table as the others'
     if all(intent.table for intent in intents):
         # after the rules that marks lead to

@@ -150,13 +150,18 @@ def script(pairs):
 
 def reconcile(pairs, dry_run):
     """Return ``(lines, problems)``; make the table what is wanted, unless ``dry_run``."""
-    if not pairs and not _exists():
+    try:
+        exists = _exists()
+    except PermissionError as error:
+        # who may not ask cannot have made it either
+        return [], ["connmark: nftables: %s" % error.strerror] if pairs else []
+    if not pairs and not exists:
         return [], []
     program = next((path for path in PROGRAMS if os.access(path, os.X_OK)), None)
     if program is None:
         return [], ["connmark: nft is not installed on this host; expected the package nftables"]
     try:
-        lines = difference(pairs, _present(program))
+        lines = difference(pairs, _present(program) if exists else None)
         if lines and not dry_run:
             _run(program, "-f", "-", script=script(pairs))
     except (OSError, ValueError) as error:
@@ -165,8 +170,6 @@ def reconcile(pairs, dry_run):
 
 
 def _present(program):
-    if not _exists():
-        return None
     return normalised(json.loads(_run(program, "-j", "list", "table", FAMILY, TABLE)))
 
 
@@ -182,8 +185,7 @@ def _exists():
             return False
         raise
     code = -struct.unpack_from("=l", answer)[0] if kind == nl.NLMSG_ERROR else 0
-    # who may not ask cannot have made it either
-    if code and code not in MISSING and code != errno.EPERM:
+    if code and code not in MISSING:
         raise OSError(code, os.strerror(code))
     return not code
 

@@ -124,6 +124,7 @@ def test_nothing_foreign_is_touched(host):
 def test_a_foreign_route_in_the_place_of_ours_stays_and_is_named(host):
     host("route add default via 198.18.1.99 dev eth1 table 26521")
     outcome = reconcile()
+    assert not [line for line in outcome.lines if "route default via 198.18.1.1" in line]
     assert outcome.problems == ["+ ip -4 route default via 198.18.1.1 dev eth1 table 26521: table 26521 has a route of somebody else's to there"]
     assert "via 198.18.1.99" in host("route show table 26521")
     assert routed(host, "198.18.2.10", "192.0.2.1") == "eth2"

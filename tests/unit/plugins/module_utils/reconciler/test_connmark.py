@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The table in nftables: what nft(8) lists is what we wrote, in every version's words; what is foreign stays; a second pass does nothing."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -34,6 +35,15 @@ def test_without_marks_nothing_is_asked(ip, monkeypatch):
 def test_without_nft_it_is_a_sentence(ip, monkeypatch):
     monkeypatch.setattr(connmark, "PROGRAMS", ("/nonexistent/nft",))
     assert connmark.reconcile(PAIRS, dry_run=False) == ([], ["connmark: nft is not installed on this host; expected the package nftables"])
+
+
+@pytest.mark.parametrize("pairs, problems", [([], []), (PAIRS, ["connmark: nftables: Operation not permitted"])])
+def test_who_may_not_ask_is_told_so_only_where_it_matters(ip, monkeypatch, pairs, problems):
+    def refuse():
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(connmark, "_exists", refuse)
+    assert connmark.reconcile(pairs, dry_run=True) == ([], problems)
 
 
 def test_a_second_pass_changes_nothing(kernel):
