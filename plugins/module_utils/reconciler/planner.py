@@ -72,7 +72,8 @@ def wanted(managed, state, detached=()):
 def plan(target, state, known_tables=None):
     """Return the Actions, in an order in which no beginning of them is worse than nothing.
 
-    Routes come before the rules that lead to them, and rules go before the routes that they led to.
+    Routes come before the rules that lead to them, and rules go before the routes that they led to. Rules come in the order in which
+    the kernel looks at them, and go in the opposite one: an ``unreachable`` is never there without what stands before it.
 
     :arg known_tables: where an intent could not be understood, the tables of those that could: only these are cleaned.
     """
@@ -86,7 +87,7 @@ def plan(target, state, known_tables=None):
         stale_routes = [route for route in stale_routes if route.table in known_tables]
     return ([Action("add", route) for route in _ordered(target.routes - set(state.routes))]
             + [Action("add", rule) for rule in _ordered(target.rules - set(state.rules))]
-            + [Action("delete", rule) for rule in _ordered(stale_rules)]
+            + [Action("delete", rule) for rule in reversed(_ordered(stale_rules))]
             + [Action("delete", route) for route in _ordered(stale_routes)])
 
 

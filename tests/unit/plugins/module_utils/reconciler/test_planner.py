@@ -96,6 +96,22 @@ def test_rules_go_before_the_routes_that_they_lead_to_and_come_after_them():
     assert [type(action.what) for action in away] == [Rule] * len(target.rules) + [Route] * len(target.routes)
 
 
+@pytest.mark.parametrize("wish", [{"selectors": (Match(uid=(7, 7)),)}, {"default": True}, {}])
+def test_an_unreachable_is_never_there_without_what_stands_before_it(wish):
+    """At no moment of a change, also where only a part of it is made."""
+    managed = {2: MANAGED[2], 3: MANAGED[3]._replace(strict=True, **wish)}
+    target = planner.wanted(managed, HOST)
+    there = set()
+    for action in [*planner.plan(target, HOST), *planner.plan(planner.wanted({}, HOST), HOST._replace(rules=dict.fromkeys(target.rules)))]:
+        if isinstance(action.what, Rule):
+            (there.add if action.verb == "add" else there.remove)(action.what)
+            for rule in there:
+                if not rule.table:
+                    before = [other.table for other in there if (other.family, other.match) == (rule.family, rule.match)]
+                    assert sorted(set(before)) == [0, 254, 26521]
+    assert not there
+
+
 def test_where_an_intent_cannot_be_understood_only_the_tables_of_the_others_are_cleaned():
     target = planner.wanted(MANAGED, HOST)
     host = HOST._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes))
