@@ -77,7 +77,8 @@ def collisions(entries, names, protocols, rules, routes, links):
             sentences.append("%s is the name of table %d in %s; expected it to be free for our own" % (name, number, path))
     for number, (name, path) in sorted(protocols.items()):
         if number == reconciler.PROTOCOL and name != PROTOCOL_NAME:
-            sentences.append("routing protocol %d, by which ours is known, is named %s in %s; expected it to be free" % (number, name, path))
+            sentences.append("routing protocol %d, by which ours is known, is named %s in %s; expected it to be free" % (
+                number, name, path))
     for rule, protocol in rules:
         sentences.append("somebody else's rule is among the priorities %d to %d, which are ours: %s (proto %s); expected it elsewhere" % (
             reconciler.PRIORITIES[0], reconciler.PRIORITIES[-1], planner.describe(rule, links), PROTOCOLS.get(protocol, protocol)))

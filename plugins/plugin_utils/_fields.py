@@ -184,7 +184,8 @@ def policy_routing(value: Any, at: Place) -> PolicyRouting | None:
         try:
             return PolicyRouting(boolean(value, strict=True))
         except TypeError:
-            return at.refuse(value, "is neither a boolean nor a mapping", f"true, false or a mapping with keys of {', '.join(POLICY_ROUTING)}")
+            keys = ", ".join(POLICY_ROUTING)
+            return at.refuse(value, "is neither a boolean nor a mapping", f"true, false or a mapping with keys of {keys}")
     keys = mapping(value, POLICY_ROUTING, at, "policy_routing")
     return None if keys is None else PolicyRouting(True, **keys)
 
@@ -202,7 +203,8 @@ def selector(value: Any, at: Place) -> tuple[tuple[str, str], ...] | None:
     word = next((word for word in families if families[word] != next(iter(families.values()))), None)
     if word:
         first = next(iter(families))
-        return at.field(word).refuse(value[word], f"is IPv{families[word]}, and {first} is IPv{families[first]}", "one family in a selector")
+        what = f"is IPv{families[word]}, and {first} is IPv{families[first]}"
+        return at.field(word).refuse(value[word], what, "one family in a selector")
     if int(keys.get("tos", 0)) & ~IPV4_TOS and 6 not in families.values():
         return at.field("tos").refuse(value["tos"], "has bits that IPv4 does not compare", "0x04 to 0x1c, or a selector for IPv6 alone")
     return tuple(keys.items())

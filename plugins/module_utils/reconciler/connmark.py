@@ -178,7 +178,8 @@ def _exists():
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as nfnetlink:
             body = NFGENMSG.pack(NFPROTO_INET, 0, 0) + nl.attribute(NFTA_TABLE_NAME, TABLE.encode() + b"\0")
-            nfnetlink.send(nl.MESSAGE.pack(nl.MESSAGE.size + len(body), NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE, nl.NLM_F_REQUEST, 1, 0) + body)
+            request = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETTABLE
+            nfnetlink.send(nl.MESSAGE.pack(nl.MESSAGE.size + len(body), request, nl.NLM_F_REQUEST, 1, 0) + body)
             kind, _flags, _sequence, _port, answer = next(nl.messages(nfnetlink.recv(1 << 16)))
     except OSError as error:
         if error.errno in MISSING:

@@ -6,6 +6,7 @@ The kernel tells the table and the route that it found, but not the rule. The fi
 and does not suppress that route is the one: a rule before it with the same table would have found the same route.
 """
 
+import errno
 import os
 import socket
 import typing
@@ -22,6 +23,14 @@ FR_ACT_GOTO, FR_ACT_NOP = 2, 3
 # What the kernel takes where it is not told (net/ipv4/route.c, inet_rtm_getroute; net/ipv6/route.c).
 DEFAULT_PROTOCOL = {socket.AF_INET: 17, socket.AF_INET6: 0}
 RTN_LOCAL = 2
+# How the kernel says that a packet goes nowhere; any other error is about the question.
+NO_WAY = {
+    errno.ENETUNREACH: "none: Network is unreachable", errno.EHOSTUNREACH: "none: No route to host",
+    errno.EACCES: "none: Permission denied",
+    errno.EINVAL: "none: it is thrown away", errno.EXDEV: "",
+}
+# Older kernels answer EXDEV, newer ones EINVAL, as for a blackhole.
+DROPPED = "dropped on arrival by reverse-path filtering (rp_filter), or as a source that cannot come in this way"
 
 
 class Flow(typing.NamedTuple):
@@ -80,9 +89,9 @@ def explain(netlink, flow, links):
         header, found = _ask(netlink, flow, indexes, kernel.RTM_F_FIB_MATCH)
         _plain, chosen = _ask(netlink, flow, indexes, 0)
     except OSError as error:
-        if error.errno is None or error.strerror in ("", None):
-            raise
-        return _no_way(netlink, matching, flow, error)
+        if error.errno not in NO_WAY:
+            raise OSError("the kernel cannot be asked this: %s" % error.strerror) from error
+        return _no_way(netlink, matching, flow, error.errno)
     table = nl.U32.unpack(found[kernel.RTA_TABLE])[0] if kernel.RTA_TABLE in found else header[4]
     passed = []
     for rule, protocol in matching:
@@ -97,13 +106,15 @@ def explain(netlink, flow, links):
     route = kernel.Route(table, destination, gateway, index, 0)
     words = planner.describe(route, links).partition(" route ")[2]
     index, gateway = next(kernel.next_hops(chosen))
-    return Answer(rule, protocol == PROTOCOL, passed, words, index, gateway, flow.source or chosen.get(RTA_PREFSRC), header[7] == RTN_LOCAL)
+    source = flow.source or chosen.get(RTA_PREFSRC)
+    return Answer(rule, protocol == PROTOCOL, passed, words, index, gateway, source, header[7] == RTN_LOCAL)
 
 
 def _ask(netlink, flow, indexes, flags):
     bits = 8 * len(flow.destination)
     flags |= kernel.RTM_F_LOOKUP_TABLE if flags and flow.family == socket.AF_INET else 0
-    request = kernel.RTMSG.pack(flow.family, bits, bits if flow.source else 0, flow.tos, 0, 0, 0, 0, flags) + nl.attribute(kernel.RTA_DST, flow.destination)
+    request = kernel.RTMSG.pack(flow.family, bits, bits if flow.source else 0, flow.tos, 0, 0, 0, 0, flags)
+    request += nl.attribute(kernel.RTA_DST, flow.destination)
     if flow.source:
         request += nl.attribute(kernel.RTA_SRC, flow.source)
     for kind, name in ((kernel.RTA_IIF, flow.iif), (kernel.RTA_OIF, flow.oif)):
@@ -122,21 +133,30 @@ def _ask(netlink, flow, indexes, flags):
     return kernel.RTMSG.unpack_from(body), nl.attributes(body[kernel.RTMSG.size:])
 
 
-def _no_way(netlink, matching, flow, error):
+def _no_way(netlink, matching, flow, code):
     """The Answer where the kernel refuses: a rule does so, or a route of ours that is unreachable, or there is none."""
     passed = []
     for rule, protocol in matching:
         ours = protocol == PROTOCOL
         if not rule.table:
-            return Answer(rule, ours, passed, "none: %s" % error.strerror, 0, None, flow.source, False)
+            return Answer(rule, ours, passed, NO_WAY[code], 0, None, flow.source, False)
         if ours and rule.table != kernel.MAIN_TABLE:
-            routes = [route for route, _protocol, _body in kernel.dump_plain_routes(netlink, flow.family, rule.table)
-                      if flow.destination in route.destination and route.destination.length > (-1 if rule.suppress is None else rule.suppress)]
-            best = max(routes, key=lambda route: route.destination.length, default=None)
+            best = _best(netlink, rule, flow)
             if best and best.type == kernel.RTN_UNREACHABLE:
-                return Answer(rule, ours, passed, planner.describe(best, {}).partition(" route ")[2], 0, None, flow.source, False)
+                words = planner.describe(best, {}).partition(" route ")[2]
+                return Answer(rule, ours, passed, words, 0, None, flow.source, False)
         passed.append(rule)
-    return Answer(None, False, passed, "none: %s" % error.strerror, 0, None, flow.source, False)
+    if flow.iif and code in (errno.EINVAL, errno.EXDEV):
+        return Answer(None, False, [], DROPPED, 0, None, flow.source, False)
+    return Answer(None, False, passed, NO_WAY[code], 0, None, flow.source, False)
+
+
+def _best(netlink, rule, flow):
+    """Return the Route to the packet's destination in the table of a rule of ours, or None."""
+    shortest = 0 if rule.suppress is None else rule.suppress + 1
+    routes = [route for route, _protocol, _body in kernel.dump_plain_routes(netlink, flow.family, rule.table)
+              if flow.destination in route.destination and route.destination.length >= shortest]
+    return max(routes, key=lambda route: route.destination.length, default=None)
 
 
 def _walk(rules, flow):
@@ -203,11 +223,12 @@ def report(netlink, flow):
     names = {intent.table: intent.name for intent in intents}
     lines = ["packet   " + str(flow)]
     if answer.rule is None:
-        lines.append("rule     none leads anywhere")
+        lines.append("rule     none leads anywhere" if answer.route.startswith("none") else "rule     unknown")
     else:
         lines.append("rule     %s" % _words(answer.rule))
         lines.append("         %s" % _meaning(answer.rule, answer.ours, names))
-    lines.append("route    %s%s" % (answer.route, " (%s)" % names[answer.rule.table] if answer.rule and answer.rule.table in names else ""))
+    of_interface = " (%s)" % names[answer.rule.table] if answer.rule and answer.rule.table in names else ""
+    lines.append("route    %s%s" % (answer.route, of_interface))
     if answer.local:
         lines.append("leaves   not at all: it is for this host")
     elif answer.index:

@@ -414,8 +414,8 @@ def dump_plain_routes(netlink, family, table, protocol=0):
         hops = list(next_hops(found))
         unreachable = header[7] == RTN_UNREACHABLE
         # the kernel gives IPv6's unreachable routes the loopback interface
-        yield Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1], 0 if unreachable else hops[0][0],
-                    metric_of(found), header[7] if len(hops) == 1 else 0), header[5], body
+        yield Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1],
+                    0 if unreachable else hops[0][0], metric_of(found), header[7] if len(hops) == 1 else 0), header[5], body
 
 
 def encode_rule(rule):

@@ -26,7 +26,8 @@ def collect(netlink, directory=INTENTS_DIR):
             "link": link.name if link else "", "attached": link is not None, "up": bool(link and link.up),
             "addresses": [kernel.text(address.address) for address in state.addresses if address.index == index],
             "gateways": [_gateway(index, intent, family, state) for family in kernel.FAMILIES],
-            "default": intent.default, "strict": intent.strict, "connmark": intent.connmark, "selectors": [str(match) for match in intent.selectors],
+            "default": intent.default, "strict": intent.strict, "connmark": intent.connmark,
+            "selectors": [str(match) for match in intent.selectors],
             "rules": _lines((what for what in there if isinstance(what, kernel.Rule)), state),
             "routes": _lines((what for what in there if isinstance(what, kernel.Route)), state),
             "missing": _lines((what for what in missing if owner(what) == intent.table), state),
@@ -45,14 +46,15 @@ def lines(status):
         name = entry["name"] + (" (now %s)" % entry["link"] if entry["link"] not in ("", entry["name"]) else "")
         attached = ("up" if entry["up"] else "down") if entry["attached"] else "not attached"
         yield "%s: %s, table %s" % (name, attached, entry["table"] if entry["understood"] else "unknown: its file cannot be understood")
-        for word, values in (("addresses", entry["addresses"]), ("gateways", filter(None, entry["gateways"])), ("selectors", entry["selectors"]),
-                             ("options", [option for option in ("default", "strict", "connmark") if entry[option]])):
+        options = [option for option in ("default", "strict", "connmark") if entry[option]]
+        for word, values in (("addresses", entry["addresses"]), ("gateways", filter(None, entry["gateways"])),
+                             ("selectors", entry["selectors"]), ("options", options)):
             text = ", ".join(values)
             if text or word in ("addresses", "gateways"):
                 yield "    %-10s %s" % (word, text or "none")
         if entry["understood"]:
-            yield "    %-10s %d rules, %d routes, %s" % (
-                "there", len(entry["rules"]), len(entry["routes"]), "%d missing" % len(entry["missing"]) if entry["missing"] else "none missing")
+            missing = "%d missing" % len(entry["missing"]) if entry["missing"] else "none missing"
+            yield "    %-10s %d rules, %d routes, %s" % ("there", len(entry["rules"]), len(entry["routes"]), missing)
         for line in entry["missing"]:
             yield "    missing    " + line
     for line in status["stale"]:
@@ -65,7 +67,8 @@ def lines(status):
 
 def _owners(objects):
     """Return a function from a rule or route to its interface's table: rules that lead to main go with those of the same match."""
-    tables = {(what.family, what.match): what.table for what in objects if isinstance(what, kernel.Rule) and what.table not in (0, MAIN_TABLE)}
+    tables = {(what.family, what.match): what.table for what in objects
+              if isinstance(what, kernel.Rule) and what.table not in (0, MAIN_TABLE)}
 
     def owner(what):
         return tables.get((what.family, what.match), -1) if isinstance(what, kernel.Rule) else what.table

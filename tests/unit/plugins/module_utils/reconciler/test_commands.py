@@ -3,9 +3,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -116,6 +116,25 @@ def test_explain_names_rule_table_and_interface_as_the_kernel_decides(host, caps
     assert (found["route"], found["leaves"]) == (route, leaves)
 
 
+def test_explain_tells_of_reverse_path_filtering(host, capsys):
+    command(capsys, "apply")
+    subprocess.run(["sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1"], check=True)
+    said = command(capsys, "explain --from 192.0.2.7 --to 198.18.0.10 --iif eth1")[1]
+    assert "rule     unknown\nroute    dropped on arrival by reverse-path filtering (rp_filter), or" in said
+    host("rule add from 192.0.2.7 blackhole priority 99")
+    said = command(capsys, "explain --from 192.0.2.7 --to 198.51.100.1 --iif eth1")[1]
+    assert "rule     99: from 192.0.2.7 blackhole\n" in said and "leaves   not at all\n" in said
+
+
+def test_explain_names_an_unreachable_route_of_ours(host, capsys, tmp_path):
+    """eth1 is strict, and has no gateway to eth0's subnet any more."""
+    (tmp_path / "eth1.json").write_text(json.dumps({"name": "eth1", "table": 26521, "strict": True}))
+    command(capsys, "apply")
+    said = command(capsys, "explain --from 198.18.1.10 --to 198.18.0.7")[1]
+    assert "rule     26520: from 198.18.1.10 lookup 26521 suppress_prefixlength 0\n" in said
+    assert "route    unreachable 198.18.0.0/24 table 26521 (eth1)\nleaves   not at all\n" in said
+
+
 def test_explain_shows_the_rules_that_the_packet_passed(host, capsys):
     command(capsys, "apply")
     said = command(capsys, "explain --from 198.18.1.10 --to 192.0.2.1")[1]
@@ -131,6 +150,7 @@ def test_explain_shows_the_rules_that_the_packet_passed(host, capsys):
     ("--to 192.0.2.1 --oif nowhere", "there is no interface nowhere"),
     ("--to 192.0.2.1 --uid no-such-user", "--uid: there is no user no-such-user on this host"),
     ("--to 192.0.2.1 --dport 65536", "--dport: 65536 is not a number up to 65535"),
+    ("--to 192.0.2.1 --ipproto sctp", "the kernel cannot be asked this: Operation not supported"),
     ("--to 192.0.2.1 --mark x", "--mark: x is not a number up to 4294967295"),
 ])
 def test_a_question_that_cannot_be_asked_is_a_sentence(host, capsys, words, sentence):
@@ -138,7 +158,7 @@ def test_a_question_that_cannot_be_asked_is_a_sentence(host, capsys, words, sent
 
 
 def test_the_installed_program_starts_soon(tmp_path):
-    """As it is installed: without byte code, isolated. The limit is generous: a busy machine must not turn this red."""
+    """As it is installed, without byte code. Processor time: a busy machine must not turn this red."""
     folder = tmp_path / "reconciler"
     folder.mkdir()
     for part in _policy_routing.PROGRAM:
@@ -147,8 +167,9 @@ def test_the_installed_program_starts_soon(tmp_path):
     program.write_text("import sys; sys.path.insert(0, %r); from reconciler.cli import main; sys.exit(main())" % str(tmp_path))
     took = []
     for _attempt in range(5):
-        before = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([sys.executable, "-IB", str(program), "explain", "--to", "127.0.0.1"], check=True, stdout=subprocess.PIPE)
-        took.append(time.monotonic() - before)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert b"it is for this host" in done.stdout
-    assert min(took) < 0.3
+    assert min(took) < 0.1
