@@ -51,7 +51,7 @@ def _status(chosen):
     if chosen.json:
         import json
 
-        print(json.dumps(found, indent=1))
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in status.lines(found))
         sys.stderr.writelines(problem + "\n" for problem in found["problems"])

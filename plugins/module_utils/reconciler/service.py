@@ -67,7 +67,8 @@ def _wait(events, nftables, own_port, longest):
     for waiting, _matters in sockets:
         poll.register(waiting, select.POLLIN)
     end = time.monotonic() + longest if longest else None
-    while not any([drain(waiting, own_port, matter) for waiting, matter in sockets]):
+    # all of them are read, whatever the first says
+    while not sum(drain(waiting, own_port, matter) for waiting, matter in sockets):
         left = None if end is None else (end - time.monotonic()) * 1000
         if left is not None and left <= 0:
             return
