@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import connmark
+
 from . import _fields as fields
 from ._fields import Place, PolicyRouting, netaddr, show
 
@@ -333,6 +335,8 @@ def _check_whole_list(entries: list[Entry]) -> None:
     selectors = [(e, " ".join(f"{key} {value}" for key, value in selector)) for e in present for selector in e.routing.selectors]
     _once("policy_routing: selectors", "one interface for the same traffic", selectors)
     _check_default_interface(present)
+    _check_marks(present)
+    _check_tables(present)
     for family in (4, 6):
         _check_default_routes(present, family)
 
@@ -353,6 +357,29 @@ def _check_default_interface(present: list[Entry]) -> None:
         if entry.routing.default and not kept:
             at = entry.at.field("policy_routing").field("default")
             at.refuse(True, "would take the primary's replies along", "an entry with primary: true, and no policy_routing: false there")
+
+
+def _check_marks(present: list[Entry]) -> None:
+    """A selector must not take for its own what connmark has marked, nor be taken for it."""
+    if not any(entry.routing.connmark for entry in present):
+        return
+    for entry in present:
+        for index, selector in enumerate(entry.routing.selectors):
+            mark = dict(selector).get("fwmark", "0")
+            if int(mark.partition("/")[0], 16) & connmark.MASK:
+                at = entry.at.field("policy_routing").field("selectors").item(index).field("fwmark")
+                at.refuse(mark, "has bits of the uppermost byte, which is that of connmark", "a mark up to 0xffffff")
+
+
+def _check_tables(present: list[Entry]) -> None:
+    """A route in another interface's table would be found there as somebody else's."""
+    owners = {entry.routing.table: entry for entry in present if entry.routing.table}
+    for entry in present:
+        for index, route in enumerate(entry.values.get("routes", ())):
+            owner = owners.get(route.table, entry)
+            if owner is not entry:
+                at = entry.at.field("routes").item(index).field("table")
+                at.refuse(route.table, f"is the table of {owner.at.path}", "another one")
 
 
 def _check_default_routes(present: list[Entry], family: int) -> None:

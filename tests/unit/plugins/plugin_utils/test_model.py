@@ -188,3 +188,13 @@ def test_netaddr_missing_is_said_with_the_cure(monkeypatch):
     monkeypatch.setattr(_model, "netaddr", None)
     with pytest.raises(_model.MissingLibrary, match="pip install netaddr"):
         parse([])
+
+
+@pytest.mark.parametrize("interfaces", [
+    [{"name": "eth1", "policy_routing": {"selectors": [{"fwmark": "0x1000002"}]}}],
+    [{"name": "eth1", "policy_routing": {"selectors": [{"fwmark": "0x2"}], "connmark": True}}],
+    [{"name": "eth1", "policy_routing": {"table": 100}, "routes": [{"to": "203.0.113.0/24", "via": "198.51.100.1", "table": 100}]}],
+], ids=["its uppermost byte where nobody marks", "another byte where somebody does", "a route in the interface's own table"])
+def test_what_is_near_to_ours_but_not_in_its_way_is_accepted(interfaces):
+    """The refusals of bad_input.yml go no further than they must."""
+    assert parse(interfaces)
