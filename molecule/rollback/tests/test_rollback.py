@@ -121,6 +121,7 @@ def test_an_interface_that_is_down_after_the_change(attempt, same, meanwhile):
 def test_a_file_that_the_network_manager_does_not_understand_is_undone_at_once(inventory, machine, same, host):
     """The module alone, with a file that no filter of ours would give it."""
     files = {"networkd": {"/etc/systemd/network/05-gandi-eth0.network": "[Match]\nName=eth0\n\n[Network]\nDHCP=perhaps\n"},
+             "netplan": {"/etc/netplan/90-gandi-eth0.yaml": "network: {ethernets: {00-gandi-eth0: {match: {name: eth0}, dhcp4: perhaps}}}\n"},
              "ifupdown-dhclient": {"/etc/network/interfaces.d/gandi-eth0": "auto eth0\niface eth0 inet perhaps\n"}}
     header = "# gandi.hosting: eth0: written by Ansible, changes are overwritten\n"
     section = {"files": {variant: {path: {"content": header + content, "interface": "eth0"} for path, content in tree.items()}
@@ -132,6 +133,7 @@ def test_a_file_that_the_network_manager_does_not_understand_is_undone_at_once(i
     assert done.returncode != 0 and "The previous configuration is back" in re.sub(r"\s+", " ", done.stdout)
 
 
+OWN = ["/etc/systemd/network/05-gandi-eth0.network", "/etc/netplan/90-gandi-eth0.yaml", "/etc/network/interfaces.d/gandi-eth0"]
 FULL = ["/var/lib/gandi-hosting", "/etc/sysctl.d", "/etc/systemd/system", "/etc/gandi-hosting/policy-routing.d", "OWN"]
 
 
@@ -139,7 +141,7 @@ FULL = ["/var/lib/gandi-hosting", "/etc/sysctl.d", "/etc/systemd/system", "/etc/
 def test_a_disk_that_is_full_where_a_file_must_go(attempt, same, host, folder):
     """Really full: a file system of its own with no byte left. What was there before it is there after it, and works."""
     if folder == "OWN":
-        folder = "/etc/systemd/network" if host.file("/etc/systemd/network/05-gandi-eth0.network").exists else "/etc/network/interfaces.d"
+        folder = os.path.dirname(next(path for path in OWN if host.file(path).exists))
     host.check_output("cp -a %s /run/kept && mount -t tmpfs -o size=64k full %s && cp -a /run/kept/. %s && rm -r /run/kept", folder, folder, folder)
     try:
         host.run("dd if=/dev/zero of=%s/.filler bs=4k", folder)
