@@ -17,6 +17,7 @@ requirements:
   - netaddr on the controller
 notes:
   - O(_input[].nameservers) of ifupdown are in effect where resolvconf or openresolv is installed, which is what reads them.
+positional: hotplug_default
 options:
   _input:
     description:
@@ -32,7 +33,11 @@ options:
         type: str
         required: true
       mac:
-        description: The interface's MAC address, in quotes. It is the interface's identity where it is given.
+        description:
+          - The interface's MAC address, in quotes. It is the interface's identity where it is given, under whichever name it comes up,
+            and an interface that has the name and another address gets nothing of ours.
+          - With ifupdown this holds for the names that the kernel and udev give to Ethernet interfaces (C(eth*), C(en*)), and for
+            O(_input[].name). With C(primary) too it is C(allow-hotplug), not C(auto).
         type: str
       primary:
         description: DNS, default route and host name come from this interface, and from no other.
@@ -135,6 +140,16 @@ options:
             by the primary too.
         type: raw
         default: false
+  hotplug_default:
+    description:
+      - What an Ethernet interface gets (C(eth*), C(en*)) that is in no entry of the list, neither by name nor by MAC address, and that
+        no file of somebody else's configures.
+      - V(none) is nothing of ours, V(dhcp) DHCP and router advertisements, for an address only, V(policy_routing) the same and policy
+        routing. The last two need a primary in the list.
+      - An empty list is V(none).
+    type: str
+    choices: [none, dhcp, policy_routing]
+    default: none
 """
 
 EXAMPLES = r"""
@@ -179,8 +194,8 @@ from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
 from ansible_collections.gandi.hosting.plugins.plugin_utils._filter_input import validated
 
 
-def interfaces(gandi_interfaces: Any) -> dict[str, Any]:
-    return _sections.interfaces(validated(gandi_interfaces))
+def interfaces(gandi_interfaces: Any, hotplug_default: Any = "none") -> dict[str, Any]:
+    return _sections.interfaces(validated(gandi_interfaces, hotplug_default))
 
 
 class FilterModule:

@@ -20,12 +20,19 @@ seealso:
   - plugin: gandi.hosting.interfaces
     plugin_type: filter
     description: Has the keys of an entry of the list.
+positional: hotplug_default
 options:
   _input:
     description: The interfaces, as P(gandi.hosting.interfaces#filter) takes them.
     type: list
     elements: dict
     required: true
+  hotplug_default:
+    description:
+      - What an interface gets that the list does not name, as P(gandi.hosting.interfaces#filter) takes it.
+    type: str
+    choices: [none, dhcp, policy_routing]
+    default: none
 """
 
 EXAMPLES = r"""
@@ -52,6 +59,10 @@ _value:
           C(default), C(strict) and C(connmark).
       type: list
       elements: dict
+    hotplug:
+      description: For the interfaces that nobody named, C(patterns) of their names, and the names and MAC addresses that are C(named);
+        nothing unless O(hotplug_default=policy_routing).
+      type: dict
 """
 
 from typing import Any
@@ -60,8 +71,8 @@ from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
 from ansible_collections.gandi.hosting.plugins.plugin_utils._filter_input import validated
 
 
-def policy_routing(gandi_interfaces: Any) -> dict[str, Any]:
-    return _sections.policy_routing(validated(gandi_interfaces))
+def policy_routing(gandi_interfaces: Any, hotplug_default: Any = "none") -> dict[str, Any]:
+    return _sections.policy_routing(validated(gandi_interfaces, hotplug_default))
 
 
 class FilterModule:

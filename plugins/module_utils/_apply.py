@@ -9,20 +9,20 @@ import os
 from . import _files, _managers, _policy_routing, _sysctl, _transaction
 
 
-def around_files(files, aside, change, taken_over=()):
+def around_files(changes, aside, change, taken_over=()):
     """Call ``change``, which writes files and live values, with network managers and the service told before and after.
 
-    :arg files: ``[(path, owner, whether it is there afterwards)]`` of all that it writes or removes.
+    :arg changes: the Changes that it makes.
     :arg aside: interfaces whose stanzas in files of others it sets aside, or gives back.
     :arg taken_over: interfaces that had no file of ours and must not keep what was on them.
     """
-    paths = [path for path, _owner, _stays in files]
-    managers = _managers.concerned(files, aside)
+    paths = [made.path for made in changes]
+    managers = _managers.concerned(changes, aside)
     for manager, names, _gone in managers:
         manager.before(names)
     for name in taken_over:
         _managers.clear(name)
-    _policy_routing.before_files([path for path, _owner, stays in files if not stays])
+    _policy_routing.before_files([made.path for made in changes if made.after is None])
     change()
     for manager, names, gone in managers:
         manager.after(names, gone)
@@ -35,7 +35,6 @@ def undo(journal):
         _transaction.restore_files(journal)
         _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
 
-    files = [(entry["path"], entry["owner"], entry["copy"] is not None) for entry in journal["files"]]
-    around_files(files, journal["aside"], restore)
+    around_files(_transaction.changes_back(journal), journal["aside"], restore)
     _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
     _transaction.finish()

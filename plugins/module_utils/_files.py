@@ -12,7 +12,8 @@ import tempfile
 import typing
 
 # The first line of each file of ours (the second after #!) names the interface that it belongs to, or * for several.
-HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): ")
+# That of an interface which is known by its MAC address says that too.
+HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): (?:MAC ([0-9a-f:]{17}): )?")
 HEADER_LINE = "# gandi.hosting: %s: written by Ansible, changes are overwritten\n"
 SHARED = "*"
 # How the paths of folders begin that are ours altogether, or that nobody misses when they are empty: they go with the last file in them.
@@ -32,6 +33,12 @@ class Change(typing.NamedTuple):
     after: typing.Optional[bytes]
     mode: int
     owner: str          # the name of an interface, or SHARED
+
+    @property
+    def macs(self):
+        """The MAC address that the interface of the file is known by, as far as each content says one: before, after."""
+        headers = [HEADER.match(content or b"") for content in (self.before, self.after)]
+        return [(header.group(2) or b"").decode() if header else "" for header in headers]
 
 
 def read(path):

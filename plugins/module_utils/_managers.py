@@ -33,6 +33,12 @@ FOLDERS = (
     "/etc/gandi-hosting",
     "/usr/local/lib/gandi-hosting",
 )
+# What interfaces get that nobody has named: of each manager, what says it, and the name of ifupdown's stanzas.
+HOTPLUG_NETWORK = "/etc/systemd/network/85-gandi--hotplug.network"
+HOTPLUG_STANZAS = "gandi--hotplug"
+HOTPLUG_FILES = (HOTPLUG_NETWORK, "/etc/network/interfaces.d/" + HOTPLUG_STANZAS, "/etc/gandi-hosting/dhcpcd--hotplug.conf")
+# The unit in which the Gandi agent runs dhclient for an interface (gandi-hosting-vm2).
+AGENT_CLIENT = "gandi-dhclient@%s.service"
 # How often, and every how many seconds, networkd is asked whether it has looked at a link.
 SETTLE_TRIES, SETTLE_PAUSE = 100, 0.05
 
@@ -87,13 +93,17 @@ class Networkd:
         self._reload = any(path.startswith(("/etc/systemd/network/", "/etc/netplan/")) for path in paths)
         # also where none of netplan's own changes: so that networkd finds only those files changed that are
         self._netplan = any(path.startswith("/etc/netplan/") for path in paths) or _netplan.has_made_files()
+        self._hotplug = HOTPLUG_NETWORK in paths
+        self._unnamed = []
 
     @staticmethod
     def is_installed():
         return os.path.exists("/lib/systemd/systemd-networkd")
 
     def before(self, _names):
-        """Nothing to do while the old files are still there."""
+        """Remember who has what nobody named gets; there is nothing to do while the old files are still there."""
+        if self._hotplug:
+            self._unnamed = _others.networkd_links(HOTPLUG_NETWORK)
 
     def after(self, _names, gone):
         if self._netplan:
@@ -104,7 +114,7 @@ class Networkd:
             run("networkctl", "reload")
         if self._netplan:
             _netplan.networkd_has_them()
-        for name in gone:
+        for name in [*gone, *self._unnamed]:
             self._forget(name)
 
     def _forget(self, name):
@@ -121,21 +131,24 @@ class Networkd:
 class Ifupdown:
     """ifupdown takes an interface down by the file that is there: so before it changes, and up by the new one after."""
 
-    def __init__(self, _paths):
-        """All that matters is which interfaces are concerned."""
+    def __init__(self, paths):
+        self._hotplug = any(path in HOTPLUG_FILES for path in paths)
 
     @staticmethod
     def is_installed():
         return os.path.exists("/sbin/ifup")
 
     def before(self, names):
-        for name in names:
+        unnamed = [name for name, stanzas in _others.ifstate().items() if stanzas == HOTPLUG_STANZAS and self._hotplug]
+        for name in [*names, *unnamed]:
             if is_active("ifup@%s.service" % name):
                 run("systemctl", "stop", "ifup@%s.service" % name)
             elif name in _others.ifstate():
                 run("ifdown", name)
 
     def after(self, names, _gone):
+        if not (names or self._hotplug):
+            return
         known, always = self._listed("--allow=hotplug"), self._listed()
         for name in names:
             if not os.path.exists("/sys/class/net/%s" % name):
@@ -145,15 +158,24 @@ class Ifupdown:
                 run("systemctl", "start", "ifup@%s.service" % name)
             elif name in always:
                 run("ifup", name)
-
+        for name in sorted(known - set(_others.ifstate())) if self._hotplug else ():
+            if "interface %s=%s " % (name, HOTPLUG_STANZAS) in run("ifquery", "--verbose", name, check=False)[1]:
+                # nobody has named it, so nobody waits for it
+                run("systemctl", "--no-block", "start", "ifup@%s.service" % name)
 
     @staticmethod
     def _listed(*options):
-        """Return the interfaces that ifquery lists. Without any it says nothing and exits with 1."""
+        """Return the interfaces that ifquery lists. Without any it says nothing and exits with 1.
+
+        That a pattern finds an interface without stanzas (a bridge, which has the MAC address of one of its ports) is a failure to
+        ifquery too, and none to us.
+        """
         status, said = run("ifquery", "--list", *options, check=False)
-        if status and said:
+        lines = said.splitlines()
+        complaints = [line for line in lines if line.startswith("ifquery: ")]
+        if status and not all(line.startswith("ifquery: unknown interface ") for line in complaints):
             raise Failure("ifquery --list: %s" % said)
-        return said.split()
+        return set(lines) - set(complaints)
 
 
 # networkd comes first: an interface that goes from one to the other is let go by networkd before ifupdown takes it, and what networkd
@@ -164,28 +186,65 @@ MANAGERS = (
 )
 
 
-def concerned(files, aside):
-    """Return ``[(manager, names, gone)]``: who is to be told ``before`` and ``after`` files change, and of which interfaces.
+def concerned(changes, aside):
+    """Return ``[(manager, names, gone)]``: who is to be told ``before`` and ``after`` files change, and of which interfaces, by the names
+    that they have on this host.
 
-    :arg files: ``[(path, owner, whether it is there afterwards)]``.
+    :arg changes: the Changes.
     :arg aside: the interfaces whose stanzas in files of others are set aside, or come back.
     """
     result = []
     for manager, folders in MANAGERS:
-        own = [entry for entry in files if entry[0].startswith(folders)]
-        names = {owner for _path, owner, _stays in own} | set(aside if manager is Ifupdown else ())
-        names.discard(_files.SHARED)
+        own = [made for made in changes if made.path.startswith(folders)]
+        before, after = holders(own)
+        names = {*before.values(), *after.values(), *(aside if manager is Ifupdown else ())}
         if (own or names) and manager.is_installed():
-            gone = names - {owner for _path, owner, stays in own if stays}
-            result.append((manager([path for path, _owner, _stays in own]), sorted(names), gone))
+            result.append((manager([made.path for made in own]), sorted(names), names - set(after.values())))
     return result
 
 
+def holders(changes):
+    """Return ``({owner: name}, {owner: name})``: which interfaces the owners of the files are, by what the files say before and after."""
+    macs = {}, {}
+    for made in changes:
+        for known, content, mac in zip(macs, (made.before, made.after), made.macs):
+            if content is not None and made.owner != _files.SHARED:
+                known[made.owner] = known.get(made.owner) or mac
+    return tuple(real_names(known) for known in macs)
+
+
+def real_names(macs):
+    """Return ``{owner: name}`` for ``{owner: MAC or ""}``: by MAC that of the link that has it, if one has; else the owner's own."""
+    names = {owner: owner for owner, mac in macs.items() if not mac}
+    by_mac = [{"name": owner, "mac": mac} for owner, mac in macs.items() if mac]
+    if by_mac:
+        names.update({owner: link.name for owner, link in _others.attached(by_mac).items()})
+    return names
+
+
 def clear(name):
-    """Take a link down, if it is attached, with all addresses and routes on it."""
+    """Take a link down, if it is attached, with all addresses and routes on it, and from the agent, if that holds it."""
     if os.path.exists("/sys/class/net/%s" % name):
+        if is_active(AGENT_CLIENT % name):
+            run("systemctl", "stop", AGENT_CLIENT % name)
         run("ip", "link", "set", "dev", name, "down")
         run("ip", "address", "flush", "dev", name)
+
+
+def leave_to_agent(name, renew, start):
+    """Remove the default routes in main that an agent's interface has had before our hooks and sysctls prevented it.
+
+    :arg renew: have its DHCP client run again, because the hooks by which it tells of its gateway are new.
+    :arg start: also where it does not run, because the interface was ours.
+    """
+    if not os.path.exists("/sys/class/net/%s" % name):
+        return
+    for family in ("-4", "-6"):
+        run("ip", family, "route", "flush", "exact", "default", "dev", name, "table", "main", check=False)
+    if start:
+        run("ip", "link", "set", "dev", name, "up")
+    if renew or start:
+        run("systemctl", "--no-block", "restart" if start else "try-restart", AGENT_CLIENT % name, check=False)
 
 
 def missing_addresses(expected):
@@ -196,16 +255,17 @@ def missing_addresses(expected):
     with netlink.Netlink() as connection:
         links = kernel.read_links(connection)
         addresses = kernel.read_addresses(connection)
+    by_name = {entry["name"]: entry for entry in expected}
+    found = intents.match([intents.Intent(entry["name"], entry["mac"], 0, ()) for entry in expected], links)
     sentences = []
-    for entry in expected:
-        intent = intents.Intent(entry["name"], entry["mac"], 0, ())
-        for index in intents.match([intent], links):
-            have = {address.address for address in addresses if address.index == index and not address.tentative}
-            static = {kernel.pack(address.split("/")[0]) for address in entry["addresses"]}
-            sentences += ["%s: the address %s is not there" % (links[index].name, kernel.text(address))
-                          for address in sorted(static - have)]
-            if entry["dhcp4"] and not any(len(address) == 4 for address in have - static):
-                sentences.append("%s: DHCP gave no IPv4 address" % links[index].name)
+    for index, intent in found.items():
+        entry = by_name[intent.name]
+        have = {address.address for address in addresses if address.index == index and not address.tentative}
+        static = {kernel.pack(address.split("/")[0]) for address in entry["addresses"]}
+        sentences += ["%s: the address %s is not there" % (links[index].name, kernel.text(address))
+                      for address in sorted(static - have)]
+        if entry["dhcp4"] and not any(len(address) == 4 for address in have - static):
+            sentences.append("%s: DHCP gave no IPv4 address" % links[index].name)
     return sentences
 
 

@@ -111,7 +111,9 @@ def plan_interfaces(section, backend, takeover):
               for path, file in files.items()}
     if known:
         wanted.update(_others.cloud_init(manager))
-    wanted.update(_stanzas.adopted(_others.aside(manager, known, found)))
+    # what others say of an interface that the agent configures is theirs
+    ours = {entry["name"] for entry in section["interfaces"] if not entry["agent"]}
+    wanted.update(_stanzas.adopted(_others.aside(manager, ours, found)))
     return variant, _files.changes(wanted, present)
 
 
@@ -185,9 +187,11 @@ def make(plan, sections):
         _sysctl.write({setting.path: setting.after for setting in plan.live})
 
     families = _managers.default_families()
-    files = [(change.path, change.owner, change.after is not None) for change in plan.changes]
-    _apply.around_files(files, plan.aside, write, taken_over(plan, sections))
+    _apply.around_files(plan.changes, plan.aside, write, taken_over(plan, sections))
     _transaction.reached("applied")
+    renew = any(change.path.startswith("/etc/dhcp/") for change in plan.changes)
+    for owner, name in _managers.real_names({entry["name"]: entry["mac"] for entry in agents(sections)}).items():
+        _managers.leave_to_agent(name, renew, start=owner in plan.names)
     if plan.names:
         settle_interfaces(plan.names, sections, families)
     if plan.intents is not None:
@@ -202,8 +206,15 @@ def taken_over(plan, sections):
     """Return the secondary interfaces that get their first file of ours: somebody else's address must not pass for a lease, nor an
     advertisement that the kernel took before it was told not to stay in main."""
     present = {change.owner for change in plan.changes if change.before is not None}
-    secondaries = {entry["name"] for entry in sections["interfaces"]["interfaces"] if not entry["primary"]} if plan.names else set()
-    return sorted(secondaries.intersection(plan.names) - present)
+    entries = sections["interfaces"]["interfaces"] if plan.names else ()
+    macs = {entry["name"]: entry["mac"] for entry in entries
+            if entry["name"] in plan.names and not entry["primary"] and entry["name"] not in present}
+    return sorted(_managers.real_names(macs).values())
+
+
+def agents(sections):
+    """Return the entries that the agent configures."""
+    return [entry for entry in (sections["interfaces"] or {"interfaces": []})["interfaces"] if entry["agent"]]
 
 
 def confirm(identity):

@@ -68,7 +68,7 @@ def holders(entries, links):
     for entry in entries:
         link = links.get(entry["name"])
         found[entry["name"]] = [*(_networkd(link) if networkd else ()), *_network_manager(link), *_dhcpcd(),
-                                *_ifupdown(link.name if link else entry["name"], configured)]
+                                *_ifupdown(entry["name"], link.name if link else entry["name"], configured)]
     return found
 
 
@@ -139,9 +139,16 @@ def cloud_init(manager):
 
 
 def ifstate():
-    """Return the names that ifupdown holds as configured; it keeps one file, and one more for each interface."""
-    state = _files.read(IFSTATE) or b""
-    return {line.split(b"=")[0].decode("utf-8", "replace") for line in state.splitlines()}
+    """Return ``{name: name of the stanzas}`` of what ifupdown holds as configured; it keeps one file, and one more for each interface."""
+    state = (_files.read(IFSTATE) or b"").decode("utf-8", "replace")
+    return dict(line.split("=", 1) for line in state.splitlines() if "=" in line)
+
+
+def networkd_links(path):
+    """Return the names of the links that networkd configures by a file."""
+    with netlink.Netlink() as connection:
+        links = kernel.read_links(connection)
+    return sorted(link.name for link in links.values() if _note(NETWORKD_LINKS, link).get("NETWORK_FILE") == path)
 
 
 def _networkd_name(path):
@@ -165,12 +172,12 @@ def _network_manager(link):
         yield Holder(NETWORK_MANAGER, "connection %s" % values.get("connection-uuid", "unknown"), False)
 
 
-def _ifupdown(name, configured):
-    """A stanza that nothing brings up is nobody's. udev brings up ``allow-hotplug``, at boot too; ``auto`` is networking.service's."""
+def _ifupdown(entry, name, configured):
+    """``name``: the one that the interface has now. A stanza that nothing brings up is nobody's. udev brings up ``allow-hotplug``, at boot too; ``auto`` is networking.service's."""
     paths, classes = _stanzas.holders(name)
     if paths and (name in configured or "allow-hotplug" in classes or "auto" in classes and is_enabled("networking.service")):
         yield from (Holder(IFUPDOWN, path, False) for path in paths)
-    own = os.path.join(_stanzas.OWN_FOLDER, "gandi-" + name)
+    own = os.path.join(_stanzas.OWN_FOLDER, "gandi-" + entry)
     if _is_ours(own):
         yield Holder(IFUPDOWN, own, True)
 

@@ -22,6 +22,9 @@ PROGRAM = (reconciler, apply, cli, connmark, explain, intents, kernel, leases, n
 
 NOTHING = apply.Outcome([], [])
 
+# The intent of interfaces that nobody has named; no name begins with a dash.
+HOTPLUG = "-hotplug"
+
 # How often, and every how many seconds, we look whether the service mends a difference.
 LOOKS, PAUSE = 3, 0.2
 
@@ -96,7 +99,7 @@ def allocate(wanted, present, is_occupied=lambda table: False):
     :arg is_occupied: tells whether others use a table: it is not given to an interface that has not had it before.
     :raises Failure: all tables are taken, or one is fixed twice.
     """
-    kept = {intent.mac or intent.name: intent.table for intent in present}
+    kept = {intent.mac or intent.name: intent.table for intent in present if not intent.patterns}
     fixed = {}
     for entry in wanted:
         if entry["table"] and fixed.setdefault(entry["table"], entry) is not entry:
@@ -158,13 +161,16 @@ def plan_tables(section):
 
 def files(section):
     """Return ``{path: (content, mode, owner)}`` of all that the section leaves on the host: nothing for no interface."""
-    entries = plan_tables(section)
+    entries = named = plan_tables(section)
+    if section["hotplug"]:
+        # the table is no interface's: each gets one of its own on the host
+        entries = named + [dict(section["hotplug"], name=HOTPLUG, table=reconciler.HOTPLUG_TABLES[0])]
     if not entries:
         return {}
     wanted = {
         COMMAND_PATH: (COMMAND_CONTENT.encode(), 0o755, _files.SHARED),
         UNIT_PATH: (UNIT_CONTENT.encode(), 0o644, _files.SHARED),
-        **_iproute_names.files(entries),
+        **_iproute_names.files(named),
     }
     for part in PROGRAM:
         name = os.path.basename(part.__file__)

@@ -99,6 +99,12 @@ def made_at():
     return float(content) if content else None
 
 
+def changes_back(journal):
+    """Return the Changes that undo those of a journal."""
+    return [_files.Change(entry["path"], _files.read(entry["path"]), _files.read(entry["copy"]) if entry["copy"] else None,
+                          entry.get("mode", 0), entry["owner"]) for entry in journal["files"]]
+
+
 def restore_files(journal):
     """Give every file of a journal the content and mode that it had, or remove it where there was none."""
     for entry in journal["files"]:

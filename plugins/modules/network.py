@@ -151,6 +151,12 @@ options:
             description: Whether replies of forwarded connections that came in by it leave through it; needs nftables on the host.
             type: bool
             default: false
+      hotplug:
+        description:
+          - Policy routing of the interfaces that nobody named, by C(patterns) of their names; those C(named), by name or MAC address, are
+            left out.
+        type: dict
+        default: {}
   backend:
     description:
       - The network manager that the files are for.
@@ -269,6 +275,7 @@ ARGUMENTS = {
             selectors={"type": "list", "elements": "dict", "default": [], "options": {word: {"type": "str"} for word in SELECTOR}},
             default={"type": "bool", "default": False}, strict={"type": "bool", "default": False},
             connmark={"type": "bool", "default": False})},
+        "hotplug": {"type": "dict", "default": {}},
     }},
     "backend": {"type": "str", "choices": ["auto", "networkd", "netplan", "ifupdown"], "default": "auto"},
     "takeover": {"type": "bool", "default": False},

@@ -22,7 +22,7 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, TABLES
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, HOTPLUG_TABLES
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import LAST_PORT
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import PROTOCOL_NAMES
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.planner import IPV4_TOS
@@ -32,7 +32,7 @@ try:
 except ImportError:  # reported by _model.parse(), which everything goes through
     netaddr = None
 
-OUR_TABLES = range(GATEWAYS_TABLE, TABLES.stop)
+OUR_TABLES = range(GATEWAYS_TABLE, HOTPLUG_TABLES.stop)
 KERNEL_TABLES = range(253, 256)
 
 FAMILY_OF = {"gateway4": 4, "gateway6": 6}

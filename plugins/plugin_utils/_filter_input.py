@@ -10,11 +10,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ._model import Interface, InterfacesError, MissingLibrary, parse
+from ._fields import show
+from ._model import HOTPLUG_DEFAULTS, Interface, InterfacesError, MissingLibrary, parse
 
 
-def validated(interfaces: Any) -> list[Interface]:
+def validated(interfaces: Any, hotplug_default: Any = "none") -> list[Interface]:
+    if hotplug_default not in HOTPLUG_DEFAULTS:
+        raise AnsibleFilterError(f"hotplug_default: {show(hotplug_default)}: expected one of {', '.join(HOTPLUG_DEFAULTS)}")
     try:
-        return parse(interfaces)
+        return parse(interfaces, hotplug_default)
     except (InterfacesError, MissingLibrary) as error:
         raise AnsibleFilterError(str(error)) from error

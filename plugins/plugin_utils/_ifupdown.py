@@ -15,13 +15,25 @@ dhclient is called by ifupdown itself, and our hooks make it "address only". dhc
 ifupdown would run it for both families with Debian's /etc/dhcpcd.conf, which takes router advertisements away from the kernel,
 makes IPv6 addresses that the platform does not expect (slaac private), probes for 5 seconds before an IPv4 address is used, and
 cannot be told "no gateway" for one interface. That file is a conffile and others' to edit.
+
+An interface that is known by its MAC address may have any name. A pattern in allow-hotplug finds it (mac/...), but the stanzas
+that it then takes are those of its name, whatever the pattern says behind "=" (ifupdown 0.8.36 to 0.8.44, main.c: only ifup -a
+uses that; the unit ifup@NAME does not). So a mapping leads its name to stanzas that no interface is called like. "rename" and
+.link files cannot help: the names of two interfaces cannot be exchanged while both are there, and the kernel takes eth0 itself.
+Not "auto": ifup -a would report a VLAN on top, which has the same address and no stanza, as a failure of networking.service.
 """
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass, field
 
 from ._model import Interface, Route
+
+
+# What the kernel and udev call Ethernet hardware, and not what is called NAME.VLAN: ifup would run for a VLAN too. A mapping has
+# fnmatch(3) without options, so "no dot" takes several patterns; that of a VLAN is one of the last five characters.
+HARDWARE = ("eth[0-9]", "eth[0-9][0-9]", *("en" + "[!.]" * length for length in range(1, 5)), "en*" + "[!.]" * 5)
 
 
 @dataclass
@@ -46,6 +58,28 @@ def stanzas(interface: Interface, dhcpcd: bool, metric: int) -> list[Stanza]:
         same_family = [stanza for stanza in found if stanza.family == family]
         (same_family or found)[-1].lines.append(_route(interface, route))
     return found
+
+
+# For allow-hotplug, which has FNM_EXTMATCH, and takes words of less than 80 characters: so no names can be left out here.
+HARDWARE_PATTERN = "/@(eth+([0-9])|en[Pdopsx]+([^.]))"
+# Stanzas of what is named and not ours to configure, because the pattern finds that too and ifup@.service is to succeed.
+LEFT_ALONE, DOWN = "gandi--alone", "gandi--down"
+
+
+def logical(interface: Interface) -> str:
+    """The name of its stanzas."""
+    return f"gandi-{interface.name}" if interface.mac or interface.hotplug else interface.name
+
+
+def patterns(interfaces: list[Interface]) -> list[str]:
+    """What a mapping looks at: hardware, and names that the list gives to interfaces known by their MAC."""
+    others = [i.name for i in interfaces if i.mac and not any(fnmatch.fnmatchcase(i.name, pattern) for pattern in HARDWARE)]
+    return [*HARDWARE, *others]
+
+
+def _device(interface: Interface) -> str:
+    """As a word of the shell."""
+    return '"$IFACE"' if interface.mac or interface.hotplug else interface.name
 
 
 def _static4(interface: Interface) -> list[Stanza]:
@@ -82,9 +116,9 @@ def _dhcpcd(interface: Interface, family: int) -> Stanza:
     """Waits for the lease as dhclient does; when none comes, it goes on trying in the background, which dhcpcd alone would not.
     -4 or -6 again on the way down: the pid file's name has it. -x removes the addresses, the configuration is not persistent."""
     config = f"/etc/gandi-hosting/dhcpcd{'6' if family == 6 else ''}-{interface.name}.conf"
-    wait, background = (f"dhcpcd -{family} {flag}-f {config} {interface.name}" for flag in ("", "-b "))
+    wait, background = (f"dhcpcd -{family} {flag}-f {config} {_device(interface)}" for flag in ("", "-b "))
     up = background if interface.optional else f"{wait} || {background}"
-    down = f"dhcpcd -{family} -f {config} -x {interface.name} || true"
+    down = f"dhcpcd -{family} -f {config} -x {_device(interface)} || true"
     return Stanza("inet6" if family == 6 else "inet", "manual", [f"up {up}", f"down {down}"])
 
 
@@ -97,14 +131,14 @@ def _link(interface: Interface, kernel_ra: bool, dhcpcd: bool) -> list[str]:
     values = {"accept_ra": 2 if kernel_ra else 0}
     if kernel_ra:
         values["accept_ra_defrtr"] = 1 if interface.primary else 0
-    conf = f"/proc/sys/net/ipv6/conf/{interface.name}"
+    conf = f"/proc/sys/net/ipv6/conf/{_device(interface)}"
     lines = [f"pre-up [ ! -e {conf} ] || echo {value} >{conf}/{key}" for key, value in values.items()]
     if dhcpcd:
         # A dhcpcd that had the interface before left it without a link-local address (1: the kernel makes none; ip-sysctl),
         # and without one there is no router advertisement.
         lines.append(f"pre-up ! grep -qsx 1 {conf}/addr_gen_mode || echo 0 >{conf}/addr_gen_mode")
     if interface.mtu:
-        lines.append(f"pre-up ip link set dev {interface.name} mtu {interface.mtu}")
+        lines.append(f"pre-up ip link set dev {_device(interface)} mtu {interface.mtu}")
     return lines
 
 
@@ -118,4 +152,4 @@ def _route(interface: Interface, route: Route) -> str:
     """onlink, as ifupdown does for its gateways: a lease or an advertisement may come later. It goes when the link goes down."""
     metric = "" if route.metric is None else f" metric {route.metric}"
     table = f" table {route.table}" if route.table else ""
-    return f"up ip -{route.family} route replace {route.to} via {route.via} dev {interface.name} onlink proto static{metric}{table}"
+    return f"up ip -{route.family} route replace {route.to} via {route.via} dev {_device(interface)} onlink proto static{metric}{table}"

@@ -27,6 +27,9 @@ from . import _fields as fields
 from ._fields import Place, PolicyRouting, netaddr, show
 
 LIST = "gandi_interfaces"
+# What stands for an interface's name where there is none; no name begins with a dash.
+HOTPLUG = "-hotplug"
+HOTPLUG_DEFAULTS = ("none", "dhcp", "policy_routing")
 
 
 class InterfacesError(ValueError):
@@ -77,6 +80,9 @@ class Interface:
     optional: bool = False
     agent: bool = False  # the Gandi agent configures it: no file of ours
     routing: PolicyRouting = PolicyRouting()
+    # What every Ethernet interface gets that the list does not name, neither in ``named`` by name nor by MAC address; at most one is this.
+    hotplug: bool = False
+    named: tuple[str, ...] = ()
 
     @property
     def policy_routing(self) -> bool:
@@ -105,9 +111,10 @@ class Interface:
         return zlib.crc32((self.mac or self.name).encode()) & 0x7FFFFFFF or 1
 
 
-def parse(interfaces: Any) -> list[Interface]:
+def parse(interfaces: Any, hotplug_default: str = "none") -> list[Interface]:
     """The interfaces that are to be present. Those that are absent are checked, and then they are nothing: what is not in the
-    result has no files and no rules."""
+    result has no files and no rules. `hotplug_default`: what an interface gets that the list does not name; an empty list is nothing
+    at all."""
     if netaddr is None:
         raise MissingLibrary(
             "netaddr is not installed for the Python that runs Ansible on the controller: pip install netaddr "
@@ -116,10 +123,18 @@ def parse(interfaces: Any) -> list[Interface]:
     errors: list[str] = []
     entries = _entries(interfaces, errors)
     _check_whole_list(entries)
+    if entries and hotplug_default != "none" and not any(entry.values.get("primary") for entry in entries if not entry.absent):
+        Place(LIST, errors).say(f"has no primary beside hotplug_default: {hotplug_default}, which would make it address only; "
+                                "expected an entry with primary: true")  # fmt: skip
     if errors:
         raise InterfacesError(errors)
-    others = any(entry.policy_routing_on for entry in entries if not entry.values.get("primary"))
-    return [_interface(entry, others) for entry in entries if not entry.absent]
+    routed = hotplug_default == "policy_routing"
+    others = routed or any(entry.policy_routing_on for entry in entries if not entry.values.get("primary"))
+    present = [_interface(entry, others) for entry in entries if not entry.absent]
+    if entries and hotplug_default != "none":
+        named = tuple(entry.values[word] for entry in entries for word in ("name", "mac") if word in entry.values)
+        present.append(Interface(HOTPLUG, dhcp4=True, accept_ra=True, optional=True, routing=PolicyRouting(on=routed), hotplug=True, named=named))
+    return present
 
 
 # ---- one entry ------------------------------------------------------------------------------------------------------------

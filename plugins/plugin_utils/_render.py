@@ -20,7 +20,7 @@ from ansible_collections.gandi.hosting.plugins.module_utils._files import HEADER
 from ansible_collections.gandi.hosting.plugins.module_utils._netplan import NETWORKD_HAS
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE
 
-from ._ifupdown import stanzas
+from ._ifupdown import DOWN, HARDWARE_PATTERN, LEFT_ALONE, logical, patterns, stanzas
 from ._model import Interface
 
 # Lower than what anybody else gives a default route: networkd 1024, dhcpcd 1000 + index, the kernel 1024 for IPv6.
@@ -37,34 +37,41 @@ _templates = jinja2.Environment(
     autoescape=False,
 )
 
+# What interfaces are called that nobody has named: by the kernel, and by udev (fnmatch(3) of all that look at it).
+HARDWARE = ("eth*", "en*")
+
 Files = dict[str, dict[str, str]]
 
 
 def files(present: list[Interface]) -> dict[str, Files]:
-    present = [interface for interface in present if not interface.agent]
+    ours = [i for i in present if not i.agent]
+    # The agent's DHCP client is dhclient, whoever manages the rest.
+    agents = _dhclient_hooks([i for i in present if i.agent], present)
     return {
-        "networkd": _networkd(present) | _networkd_conf(present),
+        "networkd": _networkd(present) | _networkd_conf(present) | agents,
         # Debian 11: its networkd would have to be restarted for networkd.conf, at which it may crash (systemd issue 27854). What it
         # takes away of ours, the service puts back.
-        "networkd-247": _networkd(present, old=True),
-        "netplan": _netplan(present),
-        "ifupdown-dhclient": _ifupdown_dhclient(present),
-        "ifupdown-dhcpcd": _ifupdown_dhcpcd(present),
+        "networkd-247": _networkd(present, old=True) | agents,
+        "netplan": _netplan(present) | agents,
+        "ifupdown-dhclient": _stanza_files(present, dhcpcd=False) | _dhclient_hooks(present, present),
+        "ifupdown-dhcpcd": _ifupdown_dhcpcd(ours, present) | agents,
     }
 
 
 def unmanaged(present: list[Interface]) -> Files:
     """What tells systemd-networkd to leave each interface alone, where another manager is to have it."""
-    return {_network_path(i): _file("networkd-unmanaged.network.j2", i) for i in present}
+    return {_network_path(i): _file("networkd-unmanaged.network.j2", i) for i in present if not (i.agent or i.hotplug)}
 
 
 def _file(template: str, interface: Interface | None = None, mode: str = "", **values: Any) -> dict[str, str]:
     """A file of one interface, or of all of them."""
-    owner = interface.name if interface else ""
+    owner = interface.name if interface and not interface.hotplug else ""
+    known_as = f"{owner}: MAC {interface.mac}" if interface and interface.mac else owner
     content = _templates.get_template(template).render(
-        header=(HEADER_LINE % (owner or SHARED)).rstrip(),
+        header=(HEADER_LINE % (known_as or SHARED)).rstrip(),
         interface=interface,
         gateways_table=GATEWAYS_TABLE,
+        hardware=HARDWARE,
         primary_metric=PRIMARY_METRIC,
         secondary_metric=SECONDARY_METRIC,
         **values,
@@ -73,12 +80,26 @@ def _file(template: str, interface: Interface | None = None, mode: str = "", **v
 
 
 def _network_path(interface: Interface) -> str:
-    """05: networkd takes the first file that matches, and a cloud image has its own (10-, 50-, 99-)."""
-    return f"/etc/systemd/network/05-gandi-{interface.name}.network"
+    """networkd takes the first file that matches. 05: a cloud image has its own (10-, 50-). 04: a MAC address wins over a name. 85: what
+    anybody says of an interface wins (10-netplan, 80-container), but for a distribution's catch-all (89-ethernet, 99-)."""
+    number = "85" if interface.hotplug else "04" if interface.mac else "05"
+    return f"/etc/systemd/network/{number}-gandi-{interface.name}.network"
 
 
 def _networkd(present: list[Interface], old: bool = False) -> Files:
-    return {_network_path(i): _file("networkd.network.j2", i, old=old) for i in present}
+    found = {_network_path(i): _file("networkd.network.j2", i, old=old) for i in present if not (i.agent or i.hotplug)}
+    return found | _networkd_hotplug(present, old)
+
+
+def _networkd_hotplug(present: list[Interface], old: bool = False) -> Files:
+    found = {}
+    for hotplug in (i for i in present if i.hotplug):
+        names, macs = _without_file(hotplug, present)
+        for word, values in (("names", names), ("macs", macs)):
+            if values:
+                found[f"/etc/systemd/network/84-gandi--{word}.network"] = _file("networkd-named.network.j2", **{"names": [], word: values})
+        found[_network_path(hotplug)] = _file("networkd.network.j2", hotplug, old=old)
+    return found
 
 
 def _networkd_conf(present: list[Interface]) -> Files:
@@ -88,50 +109,92 @@ def _networkd_conf(present: list[Interface]) -> Files:
 
 def _netplan(present: list[Interface]) -> Files:
     # netplan merges what several files say of one id, and networkd takes the first file that matches: an id of our own, whose
-    # 10-netplan-ID.network is before those of cloud-init (eth0) and of Debian's cloud images (all-en, all-eth).
+    # 10-netplan-ID.network is before those of cloud-init (eth0) and of Debian's cloud images (all-en, all-eth). A second dash, which
+    # sorts before any name: a MAC address wins over a name. What nobody named is networkd's file: netplan's come before that.
     found = {}
-    for i in present:
-        identity = f"00-gandi-{i.name}"
-        found[f"/etc/netplan/90-gandi-{i.name}.yaml"] = _file("netplan.yaml.j2", i, mode="0600", id=identity)
+    ours = [i for i in present if not (i.agent or i.hotplug)]
+    for i in ours:
+        own = f"gandi-{'-' if i.mac else ''}{i.name}"
+        identity = f"00-{own}"
+        found[f"/etc/netplan/90-{own}.yaml"] = _file("netplan.yaml.j2", i, mode="0600", id=identity)
         if i.mac or i.mtu or i.dhcp4 or i.dhcp6 or i.accept_ra:
-            found[f"/etc/systemd/network/10-netplan-{identity}.network.d/gandi.conf"] = _file("netplan.network.j2", i)
-    if present:
+            found[f"/etc/systemd/network/10-netplan-{identity}.network.d/gandi.conf"] = _file("netplan.network.j2", i, own=own)
+    if ours:
         service = _file("netplan-networkd.service.j2", networkd_has=NETWORKD_HAS)
         found["/etc/systemd/system/systemd-networkd.service.d/gandi-hosting.conf"] = service
-    return found | _networkd_conf(present)
+    return found | _networkd_hotplug(present) | _networkd_conf(present)
+
+
+def _without_file(hotplug: Interface, present: list[Interface]) -> tuple[list[str], list[str]]:
+    """What the list names and has no file that is found by it: the names and the MAC addresses of what is absent or the agent's, and the
+    names of what is known by its MAC address, which some other interface may have today."""
+    ours = {i.mac or i.name for i in present if not i.agent}
+    rest = [word for word in hotplug.named if word not in ours]
+    return [word for word in rest if ":" not in word], [word for word in rest if ":" in word]
 
 
 def _stanza_files(present: list[Interface], dhcpcd: bool) -> Files:
-    return {
-        f"/etc/network/interfaces.d/gandi-{i.name}": _file("ifupdown.j2", i, stanzas=stanzas(i, dhcpcd, PRIMARY_METRIC))
-        for i in present
+    ours = [i for i in present if not i.agent]
+    found = {
+        f"/etc/network/interfaces.d/gandi-{i.name}": _file(
+            "ifupdown.j2", i, stanzas=stanzas(i, dhcpcd, PRIMARY_METRIC), logical=logical(i), pattern=HARDWARE_PATTERN
+        )
+        for i in ours
     }
-
-
-def _ifupdown_dhclient(present: list[Interface]) -> Files:
-    found = _stanza_files(present, dhcpcd=False)
-    dhcp = [i for i in present if i.dhcp4 or i.dhcp6]
-    secondaries = [i for i in dhcp if not i.primary]
-    with_mtu = [i for i in dhcp if i.mtu]
-    if secondaries or with_mtu:
-        enter = _file("dhclient-enter-hook.j2", secondaries=secondaries, with_mtu=with_mtu)
-        found["/etc/dhcp/dhclient-enter-hooks.d/zz-gandi-hosting"] = enter
-    if _leased(present):
-        found["/etc/dhcp/dhclient-exit-hooks.d/zz-gandi-hosting"] = _file("dhclient-exit-hook.j2", leased=_leased(present))
+    lines = _mapping(present)
+    if lines:
+        # A name of ours (gandi-*), and that of no interface's own file: names do not begin with a dash.
+        mapping = _file("ifupdown-mapping.j2", lines=lines, patterns=patterns(ours))
+        found["/etc/network/interfaces.d/gandi--mapping"] = mapping
+        found["/usr/local/lib/gandi-hosting/stanzas-of"] = _file("stanzas-of.j2", mode="0755")
     return found
 
 
-def _ifupdown_dhcpcd(present: list[Interface]) -> Files:
+def _mapping(present: list[Interface]) -> list[tuple[str, str]]:
+    """By MAC address or name, which stanzas an interface takes; * is any other. The first line that fits is taken."""
+    ours = [i for i in present if not i.agent]
+    found = [(i.mac, logical(i)) for i in ours if i.mac]
+    for hotplug in (i for i in present if i.hotplug):
+        found += [(i.name, i.name) for i in ours if not (i.mac or i.hotplug)]
+        agents = {i.mac or i.name for i in present if i.agent}
+        for word in sum(_without_file(hotplug, present), []):
+            found.append((word, LEFT_ALONE if word in agents else DOWN))
+        found.append(("*", logical(hotplug)))
+    return found
+
+
+def _dhclient_hooks(clients: list[Interface], present: list[Interface]) -> Files:
+    """What the dhclient of some of the interfaces, whoever runs it, sources."""
+    found: Files = {}
+    dhcp = [i for i in clients if i.dhcp4 or i.dhcp6]
+    secondaries = [i for i in dhcp if not i.primary]
+    with_mtu = [i for i in dhcp if i.mtu]
+    if secondaries or with_mtu:
+        enter = _hook("dhclient-enter-hook.j2", present, secondaries=secondaries, with_mtu=with_mtu)
+        found["/etc/dhcp/dhclient-enter-hooks.d/zz-gandi-hosting"] = enter
+    if _leased(clients):
+        found["/etc/dhcp/dhclient-exit-hooks.d/zz-gandi-hosting"] = _hook("dhclient-exit-hook.j2", present, leased=_leased(clients))
+    return found
+
+
+def _ifupdown_dhcpcd(ours: list[Interface], present: list[Interface]) -> Files:
     found = _stanza_files(present, dhcpcd=True)
-    for i in present:
+    for i in ours:
         if i.dhcp4:
             found[f"/etc/gandi-hosting/dhcpcd-{i.name}.conf"] = _file("dhcpcd.conf.j2", i)
         if i.dhcp6:
             found[f"/etc/gandi-hosting/dhcpcd6-{i.name}.conf"] = _file("dhcpcd6.conf.j2", i)
-    if any(i.dhcp4 or i.dhcp6 for i in present if not i.primary):
-        hook = _file("dhcpcd-hook.j2", leased=_leased(present), mode="0755")
+    if any(i.dhcp4 or i.dhcp6 for i in ours if not i.primary):
+        hook = _hook("dhcpcd-hook.j2", present, leased=_leased(ours), mode="0755")
         found["/usr/local/lib/gandi-hosting/dhcpcd-hook"] = hook
     return found
+
+
+def _hook(template: str, present: list[Interface], mode: str = "", **values: Any) -> dict[str, str]:
+    """A DHCP client's hook; the variable that says which entry of the list an interface is, is its name where all are known by that."""
+    by_mac, hotplug = [i for i in present if i.mac], [i for i in present if i.hotplug]
+    who = "gandi_hosting_entry" if by_mac or hotplug else "interface"
+    return _file(template, mode=mode, by_mac=by_mac, hotplug=[(i.name, logical(i)) for i in hotplug], who=who, **values)
 
 
 def _leased(present: list[Interface]) -> list[Interface]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._model import Interface
-from ._render import files, unmanaged
+from ._render import HARDWARE, files, unmanaged
 
 
 def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[str, int]:
@@ -21,22 +21,27 @@ def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[
 
     arp_announce: the larger of `all` and the interface's own again, but here larger is what we want: `all` is enough.
 
+    accept_ra_defrtr of the agent's interfaces: nobody else keeps the default route of a router advertisement out of main there.
+
     With `/` between the parts of a key, a dot in an interface's name stays a dot.
     """
     scopes = ["all", "default", "*", *(interface.name for interface in present)]
     settings = {f"net/ipv4/conf/{scope}/rp_filter": rp_filter for scope in scopes}
-    return settings | {f"net/ipv4/conf/{scope}/arp_announce": arp_announce for scope in ("all", "default")}
+    settings |= {f"net/ipv4/conf/{scope}/arp_announce": arp_announce for scope in ("all", "default")}
+    return settings | {f"net/ipv6/conf/{i.name}/accept_ra_defrtr": 0 for i in present if i.agent}
 
 
 def interfaces(present: list[Interface]) -> dict[str, Any]:
     words = ("name", "mac", "primary", "dhcp4", "optional", "agent")
-    facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present]
+    facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present if not i.hotplug]
     return {"files": files(present), "unmanaged": unmanaged(present), "interfaces": facts}
 
 
 def policy_routing(present: list[Interface]) -> dict[str, Any]:
     """Gateways that a lease or a router advertisement brings are not known here: the reconciler finds them in the kernel."""
-    return {"interfaces": [_intent(interface) for interface in present if interface.policy_routing]}
+    routed = [i for i in present if i.policy_routing]
+    unnamed = [{"patterns": list(HARDWARE), "named": list(i.named)} for i in routed if i.hotplug]
+    return {"interfaces": [_intent(i) for i in routed if not i.hotplug], "hotplug": unnamed[0] if unnamed else {}}
 
 
 def _intent(interface: Interface) -> dict[str, Any]:

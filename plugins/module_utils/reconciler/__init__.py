@@ -51,7 +51,8 @@ All priorities lie below those of ``main`` (32766) and of wg-quick (32764, 32765
 
 PROTOCOL = 171                 # rtm_protocol and FRA_PROTOCOL of all that is ours; unused in iproute2's rt_protos
 GATEWAYS_TABLE = 26519         # no rule looks here: DHCP clients leave a lease's gateway in it, where the kernel reports it
-TABLES = range(26520, 27000)   # an interface's own table, unless the user fixes one
+TABLES = range(26520, 26900)   # an interface's own table, unless the user fixes one
+HOTPLUG_TABLES = range(26900, 27000)    # of interfaces that nobody has named, by a hash of the MAC address: nothing is stored for these
 MAIN_TABLE = 254
 
 PRIORITY_OWN_LINK = 26520

@@ -2,14 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is wanted: one JSON file an interface. A file that cannot be understood is reported and takes nothing down."""
 
+import fnmatch
 import json
 import os
 import pwd
 import re
 import stat
 import typing
+import zlib
 
-from . import GATEWAYS_TABLE, INTENTS_DIR, connmark
+from . import GATEWAYS_TABLE, HOTPLUG_TABLES, INTENTS_DIR, connmark
 from .kernel import ALL_BITS, Match, Prefix, pack
 from .planner import families
 
@@ -24,6 +26,9 @@ class Intent(typing.NamedTuple):
     """An interface to be policy routed. ``gateways``: packed, configured ones only; ``mac`` may be empty.
 
     ``selectors``: Matches, whose ``uid`` may still be the name of a user. ``table`` 0: the file could not be understood.
+
+    With ``patterns`` it is all hardware interfaces of such names that ``named``, names and MAC addresses, does not have, and that no other
+    Intent is of; each has a table by its MAC address.
     """
 
     name: str
@@ -34,6 +39,8 @@ class Intent(typing.NamedTuple):
     default: bool = False
     strict: bool = False
     connmark: int = 0       # the number in its marks, 0 for none
+    patterns: tuple = ()
+    named: tuple = ()
 
 
 class Malformed(ValueError):
@@ -64,11 +71,16 @@ def parse(content, path):
     number = data.get("connmark", 0)
     if "connmark" in data and not _is_number(number, connmark.NUMBERS[0], connmark.NUMBERS[-1]):
         raise Malformed("%s: connmark: %s is not a number from 1 to 254" % (path, _short(number)))
+    for field in ("patterns", "named"):
+        words = data.get(field, [])
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise Malformed("%s: %s: %s is not a list of strings" % (path, field, _short(words)))
     if not isinstance(selectors, list):
         raise Malformed("%s: selectors: %s is not a list" % (path, _short(selectors)))
     matches = [_selector(value, "%s: selectors[%d]" % (path, number)) for number, value in enumerate(selectors)]
     return Intent(data["name"], mac.lower(), table, tuple(_gateways(data, path)), tuple(matches),
-                  data.get("default", False), data.get("strict", False), number)
+                  data.get("default", False), data.get("strict", False), number,
+                  tuple(data.get("patterns", ())), tuple(data.get("named", ())))
 
 
 def _without_duplicates(pairs):
@@ -289,9 +301,12 @@ def _check_alone(intent, others, path):
 
 
 def match(intents, links):
-    """Return ``{index: Intent}`` for the interfaces that are attached: by MAC where one is said, else by name."""
+    """Return ``{index: Intent}`` for the interfaces that are attached: by MAC where one is said, else by name.
+
+    A MAC wins: an interface that has the name of one entry and the MAC of another is the other's.
+    """
     managed = {}
-    for intent in intents:
+    for intent in sorted((intent for intent in intents if not intent.patterns), key=lambda intent: not intent.mac):
         if intent.mac:
             found = [link for link in links.values() if link.mac == intent.mac and link.kind not in BORROWERS]
         else:
@@ -300,4 +315,23 @@ def match(intents, links):
         found.sort(key=lambda link: (link.name != intent.name, link.index))
         if found:
             managed.setdefault(found[0].index, intent)
+    managed.update(_unnamed(intents, links, managed))
     return managed
+
+
+def _unnamed(intents, links, managed):
+    """Return ``{index: Intent}`` of interfaces that nobody has named. The table hangs on the MAC address; where two want the same, the
+    larger address takes the next one that is free, so that the order in which they came does not matter."""
+    taken, found = {intent.table for intent in intents if not intent.patterns}, {}
+    for intent in intents:
+        unnamed = [link for link in links.values() if link.index not in managed and link.kind not in BORROWERS and len(link.mac) == 17
+                   and not {link.name, link.mac} & set(intent.named)
+                   and any(fnmatch.fnmatchcase(link.name, pattern) for pattern in intent.patterns)]
+        for link in sorted(unnamed, key=lambda link: (link.mac, link.name)):
+            first = zlib.crc32(link.mac.encode())
+            numbers = [HOTPLUG_TABLES[(first + step) % len(HOTPLUG_TABLES)] for step in range(len(HOTPLUG_TABLES))]
+            table = next((number for number in numbers if number not in taken), None)
+            if table is not None:
+                taken.add(table)
+                found[link.index] = intent._replace(name=link.name, mac=link.mac, table=table, patterns=(), named=())
+    return found

@@ -77,7 +77,8 @@ def test_policy_routing_has_the_interfaces_that_asked():
             {"name": "eth0", "mac": "", "table": 0, "gateway4": "", "gateway6": "", **plain},
             {"name": "eth1", "mac": "", "table": 0, "gateway4": "", "gateway6": "", **plain},
             {"name": "eth2", "mac": "02:00:00:aa:bb:cc", "table": 100, "gateway4": "198.51.100.1", "gateway6": "2001:db8:2::1", **plain},
-        ]
+        ],
+        "hotplug": {},
     }
 
 
@@ -141,3 +142,15 @@ def test_netaddr_missing_is_an_error_with_the_cure(monkeypatch):
     monkeypatch.setattr(_model, "netaddr", None)
     with pytest.raises(AnsibleError, match="pip install netaddr"):
         template("gandi_interfaces | gandi.hosting.sysctl")
+
+
+def test_a_hotplug_default_that_is_none_is_refused():
+    """With what was expected."""
+    with pytest.raises(AnsibleError, match="hotplug_default: maybe: expected one of none, dhcp, policy_routing"):
+        template("gandi_interfaces | gandi.hosting.interfaces('maybe')")
+
+
+def test_who_is_not_named_is_a_pattern_with_exceptions():
+    """For the reconciler, which sees who is there."""
+    section = template("gandi_interfaces | gandi.hosting.policy_routing(hotplug_default='policy_routing')")
+    assert section["hotplug"] == {"patterns": ["eth*", "en*"], "named": ["eth0", "eth1", "eth2", "02:00:00:aa:bb:cc", "eth0.100", "eth3"]}

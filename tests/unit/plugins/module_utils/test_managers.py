@@ -1,9 +1,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which manager the files are for, where systemd-networkd may have its configuration from netplan."""
+"""Which manager the files are for, where systemd-networkd may have its configuration from netplan; and which interfaces a change concerns."""
 
 import pytest
 
-from ansible_collections.gandi.hosting.plugins.module_utils import _managers, _others
+from ansible_collections.gandi.hosting.plugins.module_utils import _files, _managers, _others
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import kernel
 
 
 DETECTED = [
@@ -62,3 +63,27 @@ def test_netplan_that_is_asked_for_and_could_not_work_is_a_failure(monkeypatch, 
     monkeypatch.setattr(_managers._netplan, "generator", lambda: "/generate" if installed else None)
     with pytest.raises(_managers.Failure, match=sentence):
         _managers.detect("netplan", None)
+
+
+MAC, OTHER = "02:00:00:00:00:02", "02:00:00:00:00:03"
+
+
+def change(path, before=None, after=None, owner="eth2"):
+    texts = [None if mac is None else ("# gandi.hosting: %s: %swritten by Ansible, changes are overwritten\n" % (owner, mac)).encode()
+             for mac in (before, after)]
+    return _files.Change(path, texts[0], texts[1], 0o644, owner)
+
+
+@pytest.mark.parametrize("changes, expected", [
+    ([change("a", None, "")], ({}, {"eth2": "eth2"})),
+    ([change("a", "MAC %s: " % MAC, "MAC %s: " % MAC)], ({"eth2": "eth5"}, {"eth2": "eth5"})),
+    ([change("a", "", "MAC %s: " % MAC)], ({"eth2": "eth2"}, {"eth2": "eth5"})),
+    ([change("a", "MAC %s: " % MAC, None)], ({"eth2": "eth5"}, {})),
+    ([change("a", None, "MAC %s: " % OTHER)], ({}, {})),
+    ([change("a", None, "", "*"), change("b", None, "MAC %s: " % MAC)], ({}, {"eth2": "eth5"})),
+], ids=["by name", "by MAC", "from name to MAC", "gone", "not attached", "a shared file"])
+def test_the_interfaces_of_a_change_are_those_that_its_files_say(changes, expected, monkeypatch):
+    """By MAC under whichever name it has, in what is there before and in what comes: also when a change is undone."""
+    monkeypatch.setattr(kernel, "read_links", lambda _connection: {
+        2: kernel.Link(2, "eth2", "02:00:00:00:00:09", True, ""), 5: kernel.Link(5, "eth5", MAC, True, "")})
+    assert _managers.holders(changes) == expected

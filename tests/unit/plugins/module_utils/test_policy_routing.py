@@ -32,9 +32,18 @@ def test_a_table_belongs_to_an_interface(wanted, present, tables):
     assert [result["table"] for result in _policy_routing.allocate(wanted, present)] == tables
 
 
+def test_what_nobody_named_is_an_intent_and_no_interfaces_table(monkeypatch):
+    monkeypatch.setattr(_policy_routing.intents, "read", lambda: ([], []))
+    wanted = _policy_routing.files({"interfaces": [entry("eth0")], "hotplug": {"patterns": ["eth*"], "named": ["eth0"]}})
+    found = _policy_routing.parse(wanted)
+    assert found == [Intent("eth0", "", 26520, ()), Intent("-hotplug", "", 26900, (), patterns=("eth*",), named=("eth0",))]
+    monkeypatch.setattr(_policy_routing.intents, "read", lambda: (found, []))
+    assert _policy_routing.parse(_policy_routing.files({"interfaces": [entry("eth1")], "hotplug": {}})) == [Intent("eth1", "", 26521, ())]
+
+
 def test_more_interfaces_than_tables_is_a_sentence():
-    with pytest.raises(Failure, match="no free routing table between 26520 and 26999"):
-        _policy_routing.allocate([entry("if%d" % number) for number in range(481)], [])
+    with pytest.raises(Failure, match="no free routing table between 26520 and 26899"):
+        _policy_routing.allocate([entry("if%d" % number) for number in range(381)], [])
 
 
 def test_a_table_that_others_use_is_passed_over_but_not_taken_away():

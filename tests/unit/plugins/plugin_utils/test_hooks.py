@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import subprocess
 
 import pytest
 
+from ansible_collections.gandi.hosting.plugins.plugin_utils._ifupdown import patterns
 from ansible_collections.gandi.hosting.plugins.plugin_utils._model import parse
 from ansible_collections.gandi.hosting.plugins.plugin_utils._render import files
 
@@ -28,8 +31,13 @@ LEASE = {
 }
 
 
-def hook(variant, ending):
-    return next(file["content"] for path, file in files(INTERFACES)[variant].items() if path.endswith(ending))
+# A real interface of the machine that runs the tests: the loopback one, whose address no list can have.
+MAC, LO = "02:00:00:aa:bb:cc", "00:00:00:00:00:00"
+
+
+def hook(variant, ending, interfaces=INTERFACES):
+    text = next(file["content"] for path, file in files(interfaces)[variant].items() if path.endswith(ending))
+    return text.replace(MAC, LO)
 
 
 def run(tmp_path, script, lease):
@@ -43,10 +51,11 @@ def run(tmp_path, script, lease):
     return done.stdout.splitlines()
 
 
-def dhclient_script(between="", after=""):
+def dhclient_script(between="", after="", **which):
     """As dhclient-script(8): enter hooks, the work, exit hooks, all in one shell."""
-    enter = hook("ifupdown-dhclient", "enter-hooks.d/zz-gandi-hosting")
-    leave = hook("ifupdown-dhclient", "exit-hooks.d/zz-gandi-hosting")
+    variant = which.pop("variant", "ifupdown-dhclient")
+    enter = hook(variant, "enter-hooks.d/zz-gandi-hosting", **which)
+    leave = hook(variant, "exit-hooks.d/zz-gandi-hosting", **which)
     return "\n".join(["make_resolv_conf() { echo resolv.conf; }", enter, between, leave, after])
 
 
@@ -86,3 +95,65 @@ def test_the_gateway_of_a_lease_is_told_to_the_kernel(tmp_path, client, change, 
     """With a lease, on a secondary, and for the first router; the kernel removes the route by itself."""
     script = dhclient_script() if client == "dhclient" else hook("ifupdown-dhcpcd", "/dhcpcd-hook")
     assert run(tmp_path, script, {**LEASE, **change}) == expected
+
+
+BY_MAC = parse([{"name": "eth0", "primary": True}, {"name": "eth1"}, {"name": "eth2", "mac": MAC}])
+
+
+@pytest.mark.parametrize(
+    ("interface", "metric"),
+    [("lo", BY_MAC[2].gateways_metric), ("eth1", BY_MAC[1].gateways_metric), ("eth2", None), ("eth0", None)],
+    ids=["the MAC under another name", "a name", "the name without the MAC", "the primary"],
+)
+@pytest.mark.parametrize("client", ["dhclient", "dhcpcd"])
+def test_hooks_know_an_interface_by_its_mac(tmp_path, client, interface, metric):
+    """A name that the list gives to a MAC address says nothing without it."""
+    script = dhclient_script(interfaces=BY_MAC) if client == "dhclient" else hook("ifupdown-dhcpcd", "/dhcpcd-hook", BY_MAC)
+    printed = run(tmp_path, script, {**LEASE, "interface": interface})
+    assert [line.split(" metric ")[1] for line in printed] == ([f"{metric} proto dhcp"] if metric else [])
+
+
+@pytest.mark.parametrize("variant", ["networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"])
+def test_the_agents_dhclient_brings_an_address_only(tmp_path, variant):
+    """Whoever manages the other interfaces; and its gateway is told to the kernel."""
+    interfaces = parse([{"name": "eth0", "primary": True}, {"name": "eth1", "agent": True}])
+    script = dhclient_script(between="make_resolv_conf", variant=variant, interfaces=interfaces)
+    assert run(tmp_path, script, LEASE) == [f"ip -4 route replace {ROUTE}"]
+
+
+@pytest.mark.parametrize(("interface", "stanzas"), [("lo", "gandi-eth2"), ("eth2", "eth2"), ("eth1", "eth1")])
+def test_the_mapping_of_ifup_goes_by_mac(tmp_path, interface, stanzas):
+    """As ifup runs it: the map lines on standard input, the interface as argument."""
+    script = tmp_path / "stanzas-of"
+    script.write_text(hook("ifupdown-dhcpcd", "/stanzas-of", BY_MAC), encoding="utf-8")
+    lines = re.findall(r"^ +map (.*)$", hook("ifupdown-dhcpcd", "/gandi--mapping", BY_MAC), re.MULTILINE)
+    done = subprocess.run(["sh", script, interface], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
+    assert done.stdout == stanzas + "\n"
+
+
+@pytest.mark.parametrize(
+    ("interface", "stanzas"),
+    [("lo", "gandi-eth2"), ("eth2", "gandi--down"), ("eth0", "eth0"), ("eth3", "gandi--down"), ("eth4", "gandi--alone"), ("eth5", "gandi--hotplug")],
+    ids=["the MAC under another name", "its name on another", "by name", "absent", "the agent's", "nobody's"],
+)
+def test_the_mapping_of_ifup_with_a_default_for_the_rest(tmp_path, interface, stanzas):
+    """There are no stanzas of an administrator here."""
+    given = [{"name": "eth0", "primary": True}, {"name": "eth2", "mac": MAC}, {"name": "eth3", "state": "absent"}, {"name": "eth4", "agent": True}]
+    interfaces = parse(given, "dhcp")
+    script = tmp_path / "stanzas-of"
+    script.write_text(hook("ifupdown-dhclient", "/stanzas-of", interfaces), encoding="utf-8")
+    lines = re.findall(r"^ +map (.*)$", hook("ifupdown-dhclient", "/gandi--mapping", interfaces), re.MULTILINE)
+    done = subprocess.run(["sh", script, interface], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
+    assert done.stdout == stanzas + "\n"
+
+
+@pytest.mark.parametrize("name", ["eth0", "eth10", "ens3", "eno1", "enp1s0", "enx020000aabbcc", "end0", "lan0"])
+def test_the_mapping_looks_at_hardware(name):
+    """Of the kernel's names, udev's, and the list's own, with fnmatch(3) as ifup does."""
+    assert any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns(parse([{"name": "lan0", "mac": MAC}])))
+
+
+@pytest.mark.parametrize("name", ["lo", "docker0", "br0", "veth12ab", "eth0.100", "eth10.4094", "ens3.1", "enp1s0.10", "enx02000.100", "lan0.100"])
+def test_the_mapping_does_not_look_at_what_lies_on_top(name):
+    """ifup would run for a VLAN that nobody has given it, and fail."""
+    assert not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns(parse([{"name": "lan0", "mac": MAC}])))

@@ -170,6 +170,27 @@ def test_the_agents_interface_may_be_policy_routed_by_a_gateway_of_ours(given):
     assert (interface.gateway4, interface.gateway6) == ("198.51.100.1", "fe80::1")
 
 
+def test_what_nobody_named_leaves_out_whoever_is_named():
+    """By name and MAC address, absent ones too; and the primary is policy routed with it."""
+    given = [{"name": "eth0", "primary": True}, {"name": "eth3", "mac": "02:00:00:AA:BB:CC", "state": "absent"}]
+    primary, unnamed = parse(given, "policy_routing")
+    assert unnamed.hotplug and unnamed.policy_routing and primary.policy_routing
+    assert unnamed.named == ("eth0", "eth3", "02:00:00:aa:bb:cc")
+    assert not any(interface.policy_routing for interface in parse(given, "dhcp"))
+
+
+@pytest.mark.parametrize("given", [[{"name": "eth1"}], [{"name": "eth0", "primary": True, "state": "absent"}]])
+def test_what_nobody_named_needs_a_primary_that_is_named(given):
+    """It would be address only, and the host without a default route."""
+    with pytest.raises(InterfacesError, match="primary"):
+        parse(given, "dhcp")
+
+
+def test_an_empty_list_is_nothing_whatever_the_default():
+    """remove.yml takes all away."""
+    assert parse([], "policy_routing") == []
+
+
 def test_an_empty_list_is_legal():
     """It means that everything of ours is removed."""
     assert parse([]) == []

@@ -24,8 +24,14 @@ CASES = sorted(path.parent for path in ARTIFACTS.glob("*/input.yml"))
 VARIANTS = ["networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"]
 
 
+def given(case):
+    """A list, or with hotplug_default beside it."""
+    found = yaml.safe_load((case / "input.yml").read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) else {"interfaces": found}
+
+
 def rendered(case, variant):
-    return files(parse(yaml.safe_load((case / "input.yml").read_text(encoding="utf-8"))))[variant]
+    return files(parse(**given(case)))[variant]
 
 
 def golden(folder):
@@ -53,10 +59,12 @@ def test_rendered_files_are_the_golden_tree(case, variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_file_has_the_mark_of_its_interface(case, variant):
-    """First line, or second after #!: it is how the module knows what is ours."""
+    """First line, or second after #!: it is how the module knows what is ours, and which interface it is of."""
+    macs = {entry["name"]: entry.get("mac") for entry in given(case)["interfaces"]}
     for file in rendered(case, variant).values():
+        said = f"MAC {macs[file['interface']].lower()}: " if macs.get(file["interface"]) else ""
         first, second, *_rest = file["content"].splitlines()
-        mark = f"# gandi.hosting: {file['interface'] or '*'}: written by Ansible, changes are overwritten"
+        mark = f"# gandi.hosting: {file['interface'] or '*'}: {said}written by Ansible, changes are overwritten"
         assert mark == (second if first.startswith("#!") else first)
 
 
@@ -110,5 +118,5 @@ def test_a_name_that_means_something_in_yaml_stays_a_name(name):
 
 def test_a_mac_that_means_a_number_in_yaml_stays_a_mac():
     """YAML 1.1 reads it in base 60."""
-    content = files(parse([{"name": "eth1", "mac": "52:54:00:12:34:56"}]))["netplan"]["/etc/netplan/90-gandi-eth1.yaml"]["content"]
-    assert yaml.safe_load(content)["network"]["ethernets"]["00-gandi-eth1"]["match"] == {"macaddress": "52:54:00:12:34:56"}
+    content = files(parse([{"name": "eth1", "mac": "52:54:00:12:34:56"}]))["netplan"]["/etc/netplan/90-gandi--eth1.yaml"]["content"]
+    assert yaml.safe_load(content)["network"]["ethernets"]["00-gandi--eth1"]["match"] == {"macaddress": "52:54:00:12:34:56"}

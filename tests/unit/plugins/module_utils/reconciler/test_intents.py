@@ -58,6 +58,8 @@ def test_a_user_is_looked_up_and_one_that_is_not_there_costs_only_its_selector()
     ('{"name": "eth1", "table": 4294967296}', "p: table: 4294967296 is not the number of a table of one's own"),
     ('{"name": "eth1", "table": 9, "gateway4": "fe80::1"}', "p: gateway4: 'fe80::1' is not an IPv4 address"),
     ('{"name": "eth1", "table": 9, "gateway6": "x"}', "p: gateway6: 'x' is not an IPv6 address"),
+    ('{"name": "-", "table": 9, "patterns": "eth*"}', "p: patterns: 'eth*' is not a list of strings"),
+    ('{"name": "-", "table": 9, "named": [7]}', "p: named: [7] is not a list of strings"),
     ('{"name": "eth1", "table": 9, "gateway6": 5}', "p: gateway6: 5 is not an IPv6 address"),
     ('{"name": "eth1", "table": 9, "gateway4": [":"]}', "p: gateway4: [':'] is not an IPv4 address"),
     ('{"name": "eth1", "table": 9, "gateway4": "1.2.3.4\\u0000"}', "p: gateway4: '1.2.3.4\\x00' is not an IPv4 address"),
@@ -154,3 +156,61 @@ def test_a_malformed_file_leaves_the_others_alone(tmp_path):
 
 def test_no_folder_is_no_intent(tmp_path):
     assert intents.read(str(tmp_path / "none")) == ([], [])
+
+
+MAC = "02:00:00:00:00:02"
+
+
+@pytest.mark.parametrize("links, expected", [
+    ({7: ("eth5", MAC, "")}, {7: "eth2"}),
+    ({7: ("eth1", MAC, "")}, {7: "eth2"}),
+    ({7: ("eth2", "02:00:00:00:00:09", "")}, {}),
+    ({7: ("eth2.100", MAC, "vlan"), 8: ("br0", MAC, "bridge")}, {}),
+    ({6: ("eth2", "02:00:00:00:00:01", ""), 7: ("eth1", MAC, "")}, {7: "eth2"}),
+    ({6: ("eth1", "02:00:00:00:00:01", ""), 7: ("eth2", MAC, "")}, {6: "eth1", 7: "eth2"}),
+], ids=["another name", "the name of another entry", "its name on another", "what lies on top", "exchanged", "as named"])
+def test_an_interface_is_known_by_its_mac_before_any_name(links, expected):
+    wanted = [intents.Intent("eth1", "", 26521, ()), intents.Intent("eth2", MAC, 26522, ())]
+    found = intents.match(wanted, {index: kernel.Link(index, name, mac, True, kind) for index, (name, mac, kind) in links.items()})
+    assert {index: intent.name for index, intent in found.items()} == expected
+
+
+UNNAMED = intents.Intent("-hotplug", "", 26900, (), patterns=("eth*", "en*"), named=("eth0", "eth1", "02:00:00:00:00:03"))
+
+
+def link(index, name, mac, kind=""):
+    return index, kernel.Link(index, name, "02:00:00:00:%s" % mac, True, kind)
+
+
+def tables(links, *others):
+    return {links[index].name: intent.table for index, intent in intents.match([UNNAMED, *others], links).items()}
+
+
+@pytest.mark.parametrize("name, mac, kind, expected", [
+    ("eth5", "00:05", "", True), ("ens4", "00:05", "", True), ("eth5", "00:05", "veth", True),
+    ("eth0", "00:05", "", False), ("eth5", "00:03", "", False), ("eth5.7", "00:05", "vlan", False), ("eth5", "00:05", "bridge", False),
+    ("docker0", "00:05", "bridge", False), ("veth12ab", "00:05", "veth", False), ("lo", "00:00", "", False),
+])
+def test_who_is_not_named_is_hardware_by_name_and_in_no_entry(name, mac, kind, expected):
+    assert bool(tables(dict([link(5, name, mac, kind)]))) is expected
+
+
+def test_the_table_of_who_is_not_named_hangs_on_the_mac_alone():
+    """Not on index, name, order, or who else is there."""
+    first = tables(dict([link(5, "eth5", "00:05"), link(6, "eth6", "00:06")]))
+    assert tables(dict([link(9, "eth5", "00:06"), link(12, "eth6", "00:05")])) == {"eth5": first["eth6"], "eth6": first["eth5"]}
+    assert tables(dict([link(5, "eth5", "00:05")])) == {"eth5": first["eth5"]}
+    assert all(table in intents.HOTPLUG_TABLES for table in first.values())
+
+
+def test_no_two_of_who_is_not_named_share_a_table():
+    """More would not fit: those get none. A table that the list fixes is not given away."""
+    links = dict(link(index, "eth%d" % (index + 10), "%02x:%02x" % (index, index)) for index in range(120))
+    found = tables(links, intents.Intent("eth1", "", 26950, ()))
+    assert len(found) == len(set(found.values())) == 99 and 26950 not in found.values()
+    assert tables(dict(reversed(list(links.items()))), intents.Intent("eth1", "", 26950, ())) == found
+
+
+def test_who_is_named_by_another_intent_is_that_ones():
+    links = dict([link(5, "eth5", "00:05")])
+    assert tables(links, intents.Intent("x", "02:00:00:00:00:05", 26521, ())) == {"eth5": 26521}
