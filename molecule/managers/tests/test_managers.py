@@ -51,10 +51,10 @@ def other_manager(machine, host, lab):
         host.check_output("systemctl stop ifup@eth1")
     else:
         write(host, "/etc/systemd/network/20-eth1.network", "[Match]\nName=eth1\n\n[Network]\nAddress=%s/24\n" % address)
-        host.check_output("systemctl enable --now systemd-networkd")
+        host.check_output("systemctl enable systemd-networkd && systemctl restart systemd-networkd")
         wait_for_networkd(host, "20-eth1.network")
         yield "/etc/systemd/network/20-eth1.network", "systemd-networkd", "ifupdown"
-        host.check_output("systemctl disable --now systemd-networkd && rm /etc/systemd/network/20-eth1.network && ip link set eth1 down "
+        host.check_output("systemctl disable --now systemd-networkd.service systemd-networkd.socket && rm /etc/systemd/network/20-eth1.network && ip link set eth1 down "
                           "&& ip address flush dev eth1")
     write(host, "/etc/network/interfaces", original)
 
