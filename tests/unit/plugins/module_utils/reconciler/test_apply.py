@@ -155,6 +155,14 @@ def test_a_rule_of_ours_with_something_added_is_not_the_one_that_we_want(host):
     assert reconcile().lines == []
 
 
+def test_what_a_later_kernel_says_of_each_rule_does_not_make_ours_foreign(host, monkeypatch):
+    reconcile()
+    dump = netlink.Netlink.dump
+    monkeypatch.setattr(netlink.Netlink, "dump", lambda self, kind, payload: [
+        body + (netlink.attribute(77, b"new") if kind == netlink.RTM_GETRULE else b"") for body in dump(self, kind, payload)])
+    assert reconcile() == apply.Outcome([], [])
+
+
 def test_the_mac_tells_the_interface_whatever_its_name(host):
     host("link set eth1 down")
     host("link set eth1 name other")
