@@ -343,6 +343,14 @@ def test_an_interface_whose_file_cannot_be_understood_keeps_everything_and_so_do
     assert not [line for line in lines if "26522" in line]
 
 
+def test_a_selector_goes_whole_also_while_another_file_cannot_be_understood(host):
+    """Its rule that leads to main belongs to its interface as well as the one that leads to the table."""
+    selector = INTENTS[1]._replace(selectors=(kernel.Match(uid=(7, 7)),), strict=True)
+    reconcile((INTENTS[0], selector, INTENTS[2]))
+    reconcile((INTENTS[0], INTENTS[1], Intent("eth2", "", 0, ())))
+    assert "uidrange" not in host("rule") and "lookup 26522" in host("rule")
+
+
 @pytest.mark.parametrize("neighbour, source", [("198.18.1.77", "198.18.2.10"), ("2001:db8:11::77", "2001:db8:12::10")])
 def test_strict_has_no_way_round_by_another_interface_and_comes_back_with_the_gateway(host, neighbour, source):
     """Main knows the other interfaces' subnets as connected: a table without a gateway must say that they are unreachable."""
