@@ -147,6 +147,10 @@ def script(pairs):
 
 # ---- asking and writing ----
 
+# {pairs: listing} of what this nft lists after it has read what we want, where that is not what we expect: a version that says things
+# in yet another way must not have the service write the table again and again.
+ACCEPTED = {}
+
 
 def reconcile(pairs, dry_run):
     """Return ``(lines, problems)``; make the table what is wanted, unless ``dry_run``."""
@@ -161,9 +165,12 @@ def reconcile(pairs, dry_run):
     if program is None:
         return [], ["connmark: nft is not installed on this host; expected the package nftables"]
     try:
-        lines = difference(pairs, _present(program) if exists else None)
+        present = _present(program) if exists else None
+        lines = [] if present and present == ACCEPTED.get(tuple(pairs)) else difference(pairs, present)
         if lines and not dry_run:
             _run(program, "-f", "-", script=script(pairs))
+            if pairs and difference(pairs, _present(program)):
+                ACCEPTED[tuple(pairs)] = _present(program)
     except (OSError, ValueError) as error:
         return [], ["connmark: %s" % error]
     return lines, []

@@ -39,6 +39,8 @@ NO_SUPPRESS = ALL_BITS = 0xFFFFFFFF
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 RULE_ATTRIBUTES = frozenset((FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS, FRA_TABLE, FRA_FWMASK, FRA_OIFNAME,
                              FRA_UID_RANGE, FRA_PROTOCOL, FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE))
+# What later kernels tell of each rule beyond what they knew of when this was written (FRA_DSCP_MASK) must not make ours look like others.
+FRA_LAST = 30
 # Newer kernels (6.13) tell of a mask with each single port.
 WHOLE_PORT = frozenset(((FRA_SPORT_MASK, b"\xff\xff"), (FRA_DPORT_MASK, b"\xff\xff")))
 # As ip(8) prints them; it has them of /etc/protocols.
@@ -379,7 +381,7 @@ def dump_rules(netlink, family):
         _family, dst_len, src_len, tos, table, _res1, _res2, action, flags = RTMSG.unpack_from(body)
         found = nl.attributes(body[RTMSG.size:])
         suppress = _u32(found, FRA_SUPPRESS, NO_SUPPRESS)
-        other = tuple(sorted(pair for pair in found.items() if pair[0] not in RULE_ATTRIBUTES and pair not in WHOLE_PORT))
+        other = tuple(sorted(pair for pair in found.items() if _is_other(pair)))
         if action not in (FR_ACT_TO_TBL, FR_ACT_UNREACHABLE) or flags & ~FIB_RULE_DETACHED:
             other += ((0, body[:RTMSG.size]),)
         mark = _u32(found, FRA_FWMARK), _u32(found, FRA_FWMASK)
@@ -391,6 +393,10 @@ def dump_rules(netlink, family):
         rule = Rule(family, _u32(found, FRA_PRIORITY), match, _u32(found, FRA_TABLE, table) if action == FR_ACT_TO_TBL else 0,
                     None if suppress == NO_SUPPRESS else suppress, other)
         yield rule, found.get(FRA_PROTOCOL, b"\0")[0], body
+
+
+def _is_other(pair):
+    return pair[0] <= FRA_LAST and pair[0] not in RULE_ATTRIBUTES and pair not in WHOLE_PORT
 
 
 def _u32(found, kind, default=0):

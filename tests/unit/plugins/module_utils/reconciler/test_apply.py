@@ -155,6 +155,14 @@ def test_a_rule_of_ours_with_something_added_is_not_the_one_that_we_want(host):
     assert reconcile().lines == []
 
 
+def test_what_a_later_kernel_says_of_each_rule_does_not_make_ours_foreign(host, monkeypatch):
+    reconcile()
+    dump = netlink.Netlink.dump
+    monkeypatch.setattr(netlink.Netlink, "dump", lambda self, kind, payload: [
+        body + (netlink.attribute(77, b"new") if kind == netlink.RTM_GETRULE else b"") for body in dump(self, kind, payload)])
+    assert reconcile() == apply.Outcome([], [])
+
+
 def test_the_mac_tells_the_interface_whatever_its_name(host):
     host("link set eth1 down")
     host("link set eth1 name other")
@@ -333,6 +341,14 @@ def test_an_interface_whose_file_cannot_be_understood_keeps_everything_and_so_do
     lines = reconcile((*INTENTS[:2], unclear)).lines
     assert [line for line in lines if "198.18.1.11" in line] and [line for line in lines if "- ip -4 rule" in line]
     assert not [line for line in lines if "26522" in line]
+
+
+def test_a_selector_goes_whole_also_while_another_file_cannot_be_understood(host):
+    """Its rule that leads to main belongs to its interface as well as the one that leads to the table."""
+    selector = INTENTS[1]._replace(selectors=(kernel.Match(uid=(7, 7)),), strict=True)
+    reconcile((INTENTS[0], selector, INTENTS[2]))
+    reconcile((INTENTS[0], INTENTS[1], Intent("eth2", "", 0, ())))
+    assert "uidrange" not in host("rule") and "lookup 26522" in host("rule")
 
 
 @pytest.mark.parametrize("neighbour, source", [("198.18.1.77", "198.18.2.10"), ("2001:db8:11::77", "2001:db8:12::10")])

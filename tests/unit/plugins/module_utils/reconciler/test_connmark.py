@@ -106,6 +106,17 @@ def test_every_version_of_nft_says_the_same_to_us():
         assert connmark.normalised(listing) == connmark.objects(PAIRS[:1])
 
 
+def test_a_version_that_says_it_in_yet_another_way_is_not_written_to_for_ever(kernel, monkeypatch):
+    known, accepted = connmark.normalised, {}
+    monkeypatch.setattr(connmark, "ACCEPTED", accepted)
+    monkeypatch.setattr(connmark, "normalised", lambda listing: [*known(listing), {"chain": {"new": "word"}}])
+    assert connmark.reconcile(PAIRS, dry_run=False)[0]
+    assert connmark.reconcile(PAIRS, dry_run=False) == ([], [])
+    nft("flush chain inet gandi_hosting arrival")
+    assert connmark.reconcile(PAIRS, dry_run=False)[0]
+    assert connmark.reconcile(PAIRS, dry_run=False) == ([], [])
+
+
 def test_rules_for_the_marks_come_with_the_table_and_go_with_the_interface(kernel):
     kernel("link add eth1 type veth peer name peer1")
     kernel("link set peer1 up")

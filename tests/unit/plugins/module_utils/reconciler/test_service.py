@@ -87,6 +87,8 @@ def service(ip, tmp_path):
         ip("link set eth%d up" % number)
         ip("address add 198.18.%d.10/24 dev eth%d" % (number, number))
     one = Service(tmp_path)
+    # the kernel tells of a carrier up to a second later
+    one.until(lambda: ip("-o link").count("state UP") == 4)
     one.want(eth0={"table": 26520, "gateway4": "198.18.0.1"}, eth1={"table": 26521, "gateway4": "198.18.1.1"})
     one.process = subprocess.Popen([sys.executable, "-IB", "-c", PROGRAM, str(tmp_path)], stderr=subprocess.DEVNULL)
     try:
