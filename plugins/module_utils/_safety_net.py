@@ -90,7 +90,8 @@ def program():
 def arm(identity, seconds):
     """Start the service that undoes the journal's change after ``seconds``; return when it is ready to."""
     run("systemctl", "reset-failed", ARMED_UNIT, check=False)
-    run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify",
+    # KillMode: a DHCP client that ifup starts must not end with this service
+    run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify", "--property=KillMode=process",
         "/usr/bin/python3", "-IB", PROGRAM, "wait", identity, str(seconds))
 
 

@@ -34,8 +34,9 @@ def same(lab, machine, host):
         files = host.check_output("find /etc /usr/local /var/lib/gandi-hosting -type f ! -name '*.leases' ! -name resolv.conf* "
                                   "! -name undone.json ! -path '*/__pycache__/*' -exec sha256sum {} + | sort -k2")
         live = host.check_output("ip rule; ip -6 rule; sysctl net.ipv4.conf.all net.ipv4.conf.eth0 | grep -E 'rp_|announce'")
+        clients = host.check_output("ps -e -o args= | grep -oE '^(dhclient|/sbin/dhclient) .*|^dhcpcd: eth[0-9]+' || true")
         # rules of one priority have no order among each other
-        return files.splitlines(), sorted(live.splitlines())
+        return files.splitlines(), sorted(live.splitlines()), sorted(clients.splitlines())
 
     # IPv6 comes a moment after the run: what is compared must be all there
     wait_for(lambda: complete(lab, machine), BACK)
@@ -46,7 +47,7 @@ def same(lab, machine, host):
         time.sleep(0.5)
     assert lost(lab, machine) == []
     after = state()
-    assert [sorted(set(was) ^ set(now)) for was, now in zip(before, after)] == [[], []] and after == before
+    assert [sorted(set(was) ^ set(now)) for was, now in zip(before, after)] == [[], [], []] and after == before
     assert host.run("systemctl is-active gandi-hosting-undo.service").stdout.strip() == "inactive"
 
 
