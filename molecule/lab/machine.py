@@ -274,8 +274,28 @@ def exec_command(machine: Machine, *command: str, terminal: bool = False) -> lis
     return ["podman", "exec", *(["-it"] if terminal else []), machine.container, *command]
 
 
+def renew(machine: Machine, interface: str) -> None:
+    """Let the DHCP client of an interface ask again, whichever it is.
+
+    dhclient cannot be told to: it is ended and started again with the same arguments, and asks for the address of its lease.
+    """
+    script = """
+        if networkctl status "$1" 2>/dev/null | grep -q 'State:.*configured'; then exec networkctl renew "$1"; fi
+        if pid=$(pgrep -f "dhclient.*[ ]$1\\$"); then
+            mapfile -d '' -t line </proc/${pid%%$'\n'*}/cmdline
+            kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.02; done
+            exec "${line[@]}"
+        fi
+        exec dhcpcd --rebind "$1"
+    """
+    run("podman", "exec", machine.container, "bash", "-c", script, "renew", interface)
+
+
 def remove(machine: Machine) -> None:
-    """Remove one machine: container, interfaces, namespace."""
+    """Remove one machine: container, interfaces, namespace, what is behind it."""
+    for name in provider.namespaces():
+        if name.startswith(f"gandi-box-{machine.name}-"):
+            provider.delete_namespace(name)
     run("podman", "rm", "--force", "--ignore", "--time", "0", machine.container)
     for nic in machine.nics:
         provider.unplug(machine, nic.name)
