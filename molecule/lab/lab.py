@@ -132,9 +132,9 @@ class Lab:
             provider.refresh(self.state)
         return nic
 
-    def renew(self, name: str, interface: str) -> None:
-        """Let a machine's DHCP client ask again."""
-        machine.renew(self.state.machine(name), interface)
+    def renew(self, name: str, interface: str, anew: bool = False) -> None:
+        """Let a machine's DHCP client ask again; `anew`: it must not keep the address that it has."""
+        machine.renew(self.state.machine(name), interface, anew)
 
     def add_router(self, segment: str, host: int) -> None:
         """The router of a segment has another IPv4 address as well, and DHCP tells of that one."""
@@ -232,6 +232,11 @@ class Lab:
         return subprocess.Popen(
             in_netns(layout.netns(source), *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )  # fmt: skip
+
+    def run_in(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the controller's in a machine's network, out of band: no container to enter, and quick."""
+        argv = in_netns(self.state.machine(name).netns, *command)
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     def exec(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a machine, out of band."""

@@ -33,6 +33,8 @@ _ROUTER_SYSCTLS = (
     "net.ipv6.conf.all.forwarding=1",
     "net.ipv4.conf.all.rp_filter=0",
     "net.ipv4.conf.default.rp_filter=0",
+    # a router that is replaced by another address of its own in a segment
+    "net.ipv4.conf.all.promote_secondaries=1",
     "net.ipv4.conf.all.send_redirects=0",
     "net.ipv4.conf.default.send_redirects=0",
     "net.ipv6.conf.default.accept_dad=0",
@@ -204,6 +206,16 @@ def _start_dnsmasq() -> None:
         time.sleep(0.02)
 
 
+def _restart_dnsmasq() -> None:
+    file = state.DIRECTORY / "dnsmasq.pid"
+    pid = int(file.read_text())
+    os.kill(pid, signal.SIGTERM)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.02)
+    file.unlink(missing_ok=True)
+    _start_dnsmasq()
+
+
 def _start_web_server() -> None:
     """The apt repository: files over HTTP from the router, at its address on every segment."""
     WEB_ROOT.mkdir(exist_ok=True)
@@ -317,6 +329,9 @@ def advertise(segment: Segment, after: bool) -> None:
         f"address delete {old.replace('::/64', router)} dev {segment.bridge}",
         f"route replace {old} dev {segment.bridge}",
     )
+    if not after:
+        # dnsmasq would tell for hours of the one that was there for a moment
+        _restart_dnsmasq()
 
 
 # --- behind a machine ------------------------------------------------------------------------------------
@@ -328,9 +343,12 @@ def add_box(machine: Machine, interface: str, network4: str, network6: str) -> N
     assert box
     _namespace(box, *_HOST_SYSCTLS)
     four, six = network4.rsplit(".", 1)[0], network6.split("/")[0]
+    # with a MAC of its own: udev would give it another one a moment later (systemd.link(5), MACAddressPolicy)
+    ip(machine.netns, f"link add {interface} address 02:00:00:02:00:01 type bridge")
+    # usable at once: a tentative link-local address sends no neighbour solicitation
+    run(*in_netns(machine.netns, "sysctl", "-qw", f"net.ipv6.conf.{interface}.accept_dad=0"))
     ip(
         machine.netns,
-        f"link add {interface} type bridge",
         f"link set {interface} up",
         f"address add {four}.1/24 dev {interface}",
         f"address add {six}1/64 dev {interface} nodad",
@@ -344,11 +362,17 @@ def add_box(machine: Machine, interface: str, network4: str, network6: str) -> N
         f"route add default via {four}.1",
         f"route add default via {six}1",
     )
+    # IPv6 begins when the kernel has made a link-local address on the bridge, which it does when it comes to it
+    deadline = time.monotonic() + 10
+    while not succeeds(*in_netns(box, "ping", "-q", "-c", "1", "-W", "1", f"{six}1")):
+        if time.monotonic() > deadline:
+            raise LabError(f"{box} does not reach {machine.name}")
 
 
 def remove_box(machine: Machine, interface: str) -> None:
     """What is not there is no error."""
-    succeeds("ip", "-n", machine.netns, "link", "delete", interface)
+    for link in (f"{interface}p", interface):  # the port too: with its namespace it would go a moment later
+        succeeds("ip", "-n", machine.netns, "link", "delete", link)
     if (box := layout.netns(layout.box(machine.name, interface))) in namespaces():
         delete_namespace(str(box))
 

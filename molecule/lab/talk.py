@@ -18,7 +18,7 @@ import struct
 import sys
 import threading
 
-PORT = 7007
+PORT, OTHER_PORT = 7007, 7008
 QUESTION, ANSWER = b"?", b"!"
 COOKIE = 8
 
@@ -44,28 +44,33 @@ def answer(data: bytes, peer: str) -> bytes:
 
 def serve() -> None:
     """Answer on every address until killed; a second server in a namespace leaves the first alone."""
-    sockets = []
-    for number, family in _FAMILIES.items():
-        for kind in _KINDS.values():
-            listener = socket.socket(family, kind)
-            if number == 6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if kind == socket.SOCK_STREAM:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("", PORT))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-                print("ready", flush=True)
-                return
-            sockets.append((listener, _stream if kind == socket.SOCK_STREAM else _datagrams))
-    threads = [threading.Thread(target=target, args=(listener,)) for listener, target in sockets]
-    sockets[0][0].listen(64)
-    sockets[2][0].listen(64)
-    for thread in threads:
-        thread.start()
+    try:
+        listeners = [
+            _listen(family, kind, port)
+            for family in _FAMILIES.values()
+            for kind in _KINDS.values()
+            for port in (PORT, OTHER_PORT)
+        ]
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        listeners = []
+    for listener in listeners:
+        target = _stream if listener.type == socket.SOCK_STREAM else _datagrams
+        threading.Thread(target=target, args=(listener,)).start()
     print("ready", flush=True)
+
+
+def _listen(family: socket.AddressFamily, kind: socket.SocketKind, port: int) -> socket.socket:
+    listener = socket.socket(family, kind)
+    if family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if kind == socket.SOCK_STREAM:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    if kind == socket.SOCK_STREAM:
+        listener.listen(64)
+    return listener
 
 
 def _stream(listener: socket.socket) -> None:

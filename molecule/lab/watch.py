@@ -46,12 +46,13 @@ class Log:
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def first(self, after: float, *words: str) -> float | None:
-        """The time of the first line after a moment that has all the words; of what goes away none counts."""
+        """The time of the first line after a moment that has all the words; what goes away, or is not usable yet, does not count."""
+        lines = ((when, line) for when, line in self.lines if when > after)
         return min(
             (
                 when
-                for when, line in self.lines
-                if when > after and "Deleted" not in line and all(word in line for word in words)
+                for when, line in lines
+                if all(word in line for word in words) and "Deleted" not in line and "tentative" not in line
             ),
             default=None,
         )

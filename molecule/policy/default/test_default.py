@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""eth2 is the way out for all that is bound to no address, and strict."""
+
+import time
+
+import pytest
+
+from lab import Question
+
+PATIENCE = 20
+CLIENTS = ["198.19.0.2", "2001:db8:c::2"]
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def left_by(lab, machine):
+    return [(answer.left_by, answer.answered) for answer in lab.ask(machine, [Question(to, protocol, timeout=0.5) for to in CLIENTS
+                                                                           for protocol in ("tcp", "udp")])]
+
+
+def test_what_is_bound_to_nothing_leaves_through_it(lab, machine):
+    lab.serve("client")
+    wait_until(lambda: left_by(lab, machine) == [("eth2", True)] * 4)
+
+
+@pytest.mark.parametrize("source", ["client", "neighbour-a", "neighbour-b", "neighbour-c"])
+def test_replies_keep_their_way(lab, machine, source):
+    lab.serve(machine)
+    trips = [trip for trip in lab.trace(source, machine, protocols=("icmp", "tcp", "udp")) if trip.interface != "eth3"]
+    assert {trip.interface for trip in trips} == {"eth0", "eth1", "eth2"}
+    assert [trip for trip in trips if not trip.right] == []
+
+
+@pytest.mark.parametrize("event", ["down", "detached"])
+def test_nothing_takes_another_way_out_while_it_is_away(lab, machine, event):
+    """Strict: unreachable, and the others are not harmed; when it is back, it is the way out again."""
+    if event == "down":
+        lab.run_in(machine, "ip", "link", "set", "eth2", "down")
+    else:
+        lab.detach(machine, "eth2")
+    try:
+        wait_until(lambda: left_by(lab, machine) == [("", False)] * 4)
+        assert [trip for trip in lab.trace("client", machine, count=1) if trip.interface in ("eth0", "eth1") and not trip.right] == []
+    finally:
+        if event == "down":
+            # a link that somebody took down has lost its lease: it is plugged in anew
+            lab.detach(machine, "eth2")
+        lab.attach(machine, "eth2")
+    wait_until(lambda: left_by(lab, machine) == [("eth2", True)] * 4)
