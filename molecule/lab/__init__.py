@@ -10,10 +10,12 @@ containers with a real systemd. It needs Debian packages only and the standard l
     lab.trace("client", "vm1")
 
 `layout` has the addresses and names (pure), `state` what exists now, `images`, `provider`, `machine`,
-`repository` and `capture` one thing each, `lab` joins them, `cli` is `bin/lab`.
+`repository`, `capture` and `watch` one thing each, `lab` joins them, `cli` is `bin/lab`. `sniffer` and `talk` are
+programs that run in namespaces.
 """
 
+from .capture import Question
 from .lab import Lab
 from .process import LabError
 
-__all__ = ["Lab", "LabError"]
+__all__ = ["Lab", "LabError", "Question"]

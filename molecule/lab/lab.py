@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from . import capture, images, layout, machine, provider, repository, state
-from .capture import Trip
+from . import capture, images, layout, machine, provider, repository, state, watch
+from .capture import Answer, Question, Trip
 from .process import LabError, in_netns, say
 from .state import Machine, State
 
@@ -120,10 +122,90 @@ class Lab:
                 self.state.save()
             provider.refresh(self.state)
 
-    def trace(self, source: str, name: str, count: int = 3, interval: float = 0.2) -> list[Trip]:
-        """Ping every global address of a machine and tell which way requests and replies went."""
+    def renumber(self, name: str, interface: str, host: int) -> state.Nic:
+        """DHCP gives an interface another address from now on; the machine hears of it when it asks (`renew`)."""
+        with state.lock():
+            self.state = state.load()
+            nic = self.state.machine(name).nic(interface)
+            self.state.move_nic(nic, host)
+            self.state.save()
+            provider.refresh(self.state)
+        return nic
+
+    def renew(self, name: str, interface: str, anew: bool = False) -> None:
+        """Let a machine's DHCP client ask again; `anew`: it must not keep the address that it has."""
+        machine.renew(self.state.machine(name), interface, anew)
+
+    def add_router(self, segment: str, host: int) -> None:
+        """The router of a segment has another IPv4 address as well, and DHCP tells of that one."""
+        self._set_router(segment, host)
+        provider.add_router(layout.segment(segment), host)
+
+    def remove_router(self, segment: str, host: int) -> None:
+        """The router of a segment answers to an address no more."""
+        provider.remove_router(layout.segment(segment), host)
+
+    def _set_router(self, segment: str, host: int) -> None:
+        with state.lock():
+            self.state = state.load()
+            self.state.routers[layout.segment(segment).name] = host
+            self.state.save()
+            provider.refresh(self.state)
+
+    def renumber_prefix(self, segment: str, back: bool = False) -> None:
+        """The routers of a segment advertise another IPv6 prefix and deprecate the one before; or back again."""
+        where = layout.segment(segment)
+        with state.lock():
+            self.state = state.load()
+            if where.name not in self.state.renumbered:
+                # for good: what still has the deprecated address may use it
+                self.state.renumbered.append(where.name)
+            self.state.save()
+            provider.refresh(self.state)
+        provider.advertise(where, not back)
+
+    def add_box(self, name: str, interface: str, network4: str = "198.19.200.0/24", network6: str = "2001:db8:f0::/64") -> str:
+        """A host behind a machine, as a container is; returns its name as a source."""
         one = self.state.machine(name)
-        return capture.trace(self.state, source, machine.addresses(one), count, interval)
+        provider.remove_box(one, interface)
+        provider.add_box(one, interface, network4, network6)
+        return layout.box(name, interface)
+
+    def remove_box(self, name: str, interface: str) -> None:
+        """Remove a host behind a machine, and the machine's interface to it."""
+        provider.remove_box(self.state.machine(name), interface)
+
+    def place(self, name: str) -> str | None:
+        """The namespace of a source or of a machine."""
+        return self.state.machines[name].netns if name in self.state.machines else layout.netns(name)
+
+    def serve(self, *places: str) -> None:
+        """See to it that questions over TCP and UDP are answered there: sources, machines."""
+        for name in places:
+            capture.serve(self.place(name))
+
+    def ask(self, place: str, questions: list[Question]) -> list[Answer]:
+        """Ask from a machine, or from a host behind one, and see by which interface each left and came back."""
+        return capture.ask(self.state, self.place(place), questions)
+
+    def pinging(self, source: str, addresses: list[str], interval: float = 0.02) -> contextlib.AbstractContextManager[dict]:
+        """Ping addresses without a pause while something happens."""
+        return watch.pinging(source, addresses, interval)
+
+    def monitoring(self, name: str) -> contextlib.AbstractContextManager[watch.Log]:
+        """Write down what a machine's kernel says of addresses, rules and routes while something happens."""
+        return watch.monitoring(self.state.machine(name).netns)
+
+    def addresses(self, name: str) -> list[tuple[str, str]]:
+        """(interface, address) of every global address of a machine, now."""
+        return machine.addresses(self.state.machine(name))
+
+    def trace(
+        self, source: str, name: str, count: int = 3, interval: float = 0.2, protocols: Sequence[str] = ("icmp",)
+    ) -> list[Trip]:
+        """Talk to every global address of a machine and tell which way requests and replies went."""
+        one = self.state.machine(name)
+        return capture.trace(self.state, source, machine.addresses(one), count, interval, protocols)
 
     def resolve(self, target: str, ipv6: bool = False) -> str:
         """An address as it is; VM:IF as that interface's address."""
@@ -150,6 +232,11 @@ class Lab:
         return subprocess.Popen(
             in_netns(layout.netns(source), *command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )  # fmt: skip
+
+    def run_in(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the controller's in a machine's network, out of band: no container to enter, and quick."""
+        argv = in_netns(self.state.machine(name).netns, *command)
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     def exec(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in a machine, out of band."""

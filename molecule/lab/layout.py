@@ -63,6 +63,11 @@ class Segment:
         return f"2001:db8:1{self.number}::/64"
 
     @property
+    def next_network6(self) -> str:
+        """The IPv6 subnet after it was renumbered."""
+        return f"2001:db8:2{self.number}::/64"
+
+    @property
     def domain(self) -> str:
         """The domain name that DHCP gives here: another one on each segment, so that its origin shows."""
         return f"{self.name}.{DOMAIN}"
@@ -122,12 +127,19 @@ def netns(source: str) -> str | None:
         return f"gandi-{source}"
     if found := _NEIGHBOUR.fullmatch(source):
         return SEGMENTS[found[1]].neighbour
-    raise LabError(f"source {source!r}: expected client, controller, provider or neighbour-a to neighbour-d")
+    if source.startswith("box-"):
+        return f"gandi-{source}"
+    raise LabError(f"source {source!r}: expected client, controller, provider, neighbour-a to neighbour-d or box-VM-IF")
 
 
 def machine_netns(name: str) -> str:
     """The namespace of a machine."""
     return f"gandi-vm-{name}"
+
+
+def box(name: str, interface: str) -> str:
+    """The source that is behind an interface of a machine, as a container is."""
+    return f"box-{name}-{interface}"
 
 
 def port(number: int, interface: str) -> str:

@@ -274,8 +274,36 @@ def exec_command(machine: Machine, *command: str, terminal: bool = False) -> lis
     return ["podman", "exec", *(["-it"] if terminal else []), machine.container, *command]
 
 
+def renew(machine: Machine, interface: str, anew: bool = False) -> None:
+    """Let the DHCP client of an interface ask again for its lease, whichever client it is; `anew`: it must not keep what it has.
+
+    networkd does not hear a refusal while it renews (systemd 252 and 257: it is broadcast, and the socket bound to the address), so it
+    is told to begin anew. dhclient cannot be told to: it is ended and started again with the same arguments.
+    """
+    script = """
+        if networkctl status "$1" 2>/dev/null | grep -q 'State:.*configured'; then exec networkctl "$2" "$1"; fi
+        for file in /run/dhcpcd/$1-4.pid /run/dhcpcd/$1.pid; do
+            if [ -e $file ]; then exec kill -HUP $(cat $file); fi  # dhcpcd --rebind
+        done
+        for pid in $(pgrep -x dhclient); do
+            mapfile -d '' -t line </proc/$pid/cmdline
+            [ "${line[-1]}" = "$1" ] || continue
+            kill $pid
+            while kill -0 $pid 2>/dev/null; do sleep 0.02; done
+            exec "${line[@]}"
+        done
+        echo "no DHCP client of $1" >&2
+        exit 1
+    """
+    verb = "reconfigure" if anew else "renew"
+    run("podman", "exec", machine.container, "bash", "-c", script, "renew", interface, verb)
+
+
 def remove(machine: Machine) -> None:
-    """Remove one machine: container, interfaces, namespace."""
+    """Remove one machine: container, interfaces, namespace, what is behind it."""
+    for name in provider.namespaces():
+        if name.startswith(f"gandi-box-{machine.name}-"):
+            provider.delete_namespace(name)
     run("podman", "rm", "--force", "--ignore", "--time", "0", machine.container)
     for nic in machine.nics:
         provider.unplug(machine, nic.name)

@@ -24,6 +24,7 @@ from .state import Machine, Nic, State
 
 REPOSITORY_URL = f"http://{SEGMENTS['a'].ipv4(1)}"
 _HOSTS = state.DIRECTORY / "dhcp-hosts"
+_OPTIONS = state.DIRECTORY / "dhcp-options"
 _LOG = state.DIRECTORY / "dnsmasq.log"
 WEB_ROOT = state.DIRECTORY / "www"
 
@@ -32,6 +33,8 @@ _ROUTER_SYSCTLS = (
     "net.ipv6.conf.all.forwarding=1",
     "net.ipv4.conf.all.rp_filter=0",
     "net.ipv4.conf.default.rp_filter=0",
+    # a router that is replaced by another address of its own in a segment
+    "net.ipv4.conf.all.promote_secondaries=1",
     "net.ipv4.conf.all.send_redirects=0",
     "net.ipv4.conf.default.send_redirects=0",
     "net.ipv6.conf.default.accept_dad=0",
@@ -59,7 +62,7 @@ def create(lab: State) -> None:
     write_antispoofing(lab)
     _make_client()
     _make_controller_leg()
-    write_dhcp_hosts(lab)
+    write_dhcp(lab)
     _start_dnsmasq()
     _start_web_server()
 
@@ -145,7 +148,7 @@ def dnsmasq_configuration() -> str:
         "no-resolv", "no-hosts", "no-ping", "user=root", "bind-dynamic", "except-interface=lo",
         "dhcp-authoritative", "enable-ra", "log-dhcp", "keep-in-foreground",
         f"log-facility={_LOG}", f"dhcp-leasefile={state.DIRECTORY / 'dnsmasq.leases'}",
-        f"dhcp-hostsfile={_HOSTS}", f"pid-file={state.DIRECTORY / 'dnsmasq.pid'}",
+        f"dhcp-hostsfile={_HOSTS}", f"dhcp-optsfile={_OPTIONS}", f"pid-file={state.DIRECTORY / 'dnsmasq.pid'}",
     ]  # fmt: skip
     for segment in SEGMENTS.values():
         lines.append(f"interface={segment.bridge}")
@@ -156,10 +159,9 @@ def dnsmasq_configuration() -> str:
         lines += [
             f"domain={segment.domain},{segment.network4}",
             f"dhcp-range=set:{name},{segment.ipv4(0)},static,255.255.255.0,1h",
-            f"dhcp-option=tag:{name},option:router,{segment.ipv4(1)}",
             f"dhcp-option=tag:{name},option:dns-server,{segment.ipv4(1)}",
             f"dhcp-option=tag:{name},option:domain-name,{segment.domain}",
-            f"dhcp-range=set:{name}6,{segment.ipv6(0)},ra-only,64,1h",
+            f"dhcp-range=set:{name}6,::,constructor:{segment.bridge},ra-only,64,1h",
             f"dhcp-option=tag:{name}6,option6:dns-server,[{segment.ipv6(1)}]",
             f"dhcp-option=tag:{name}6,option6:domain-search,{segment.domain}",
             f"ra-param={segment.bridge},60,1800",
@@ -178,9 +180,16 @@ def dhcp_hosts(lab: State) -> str:
     return "".join(lines)
 
 
-def write_dhcp_hosts(lab: State) -> None:
-    """Tell dnsmasq who gets which address; it reads the file again on SIGHUP."""
+def dhcp_options(lab: State) -> str:
+    """The router of each segment."""
+    served = [segment for segment in SEGMENTS.values() if segment.served]
+    return "".join(f"tag:{one.name},option:router,{one.ipv4(lab.routers.get(one.name, 1))}\n" for one in served)
+
+
+def write_dhcp(lab: State) -> None:
+    """Tell dnsmasq who gets which address and which router; it reads the files again on SIGHUP."""
     _HOSTS.write_text(dhcp_hosts(lab), encoding="utf-8")
+    _OPTIONS.write_text(dhcp_options(lab), encoding="utf-8")
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         os.kill(int((state.DIRECTORY / "dnsmasq.pid").read_text()), signal.SIGHUP)
 
@@ -195,6 +204,16 @@ def _start_dnsmasq() -> None:
         if time.monotonic() > deadline:
             raise LabError(f"dnsmasq did not start: see {_LOG}")
         time.sleep(0.02)
+
+
+def _restart_dnsmasq() -> None:
+    file = state.DIRECTORY / "dnsmasq.pid"
+    pid = int(file.read_text())
+    os.kill(pid, signal.SIGTERM)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.02)
+    file.unlink(missing_ok=True)
+    _start_dnsmasq()
 
 
 def _start_web_server() -> None:
@@ -231,7 +250,8 @@ def antispoofing(lab: State) -> str:
         lines.append(f"add counter bridge antispoofing dropped_{segment.name}")
         here = ", ".join(f'"{port}"' for port, nic in ports if nic.segment == segment.name)
         if here:
-            lines += _rules(f"iifname {{ {here} }}", segment, _segment_matches(segment))
+            matches = _segment_matches(segment, segment.name in lab.renumbered)
+            lines += _rules(f"iifname {{ {here} }}", segment, matches)
     if lab.per_port:
         for port, nic in ports:
             lines += _rules(f'iifname "{port}"', nic.where, _port_matches(nic))
@@ -243,11 +263,12 @@ def _rules(where: str, segment: Segment, matches: tuple[str, ...]) -> list[str]:
     return [f"add rule bridge antispoofing check {where} {match} {verdict}" for match in matches]
 
 
-def _segment_matches(segment: Segment) -> tuple[str, ...]:
+def _segment_matches(segment: Segment, renumbered: bool) -> tuple[str, ...]:
     """A machine sends from its segment's addresses only. (By port: not every kernel has ibrname.)"""
+    network6 = segment.network6 + (f", {segment.next_network6}" if renumbered else "")
     return (
         f"ip saddr != {{ {segment.network4}, 0.0.0.0 }}",
-        f"ip6 saddr != {{ {segment.network6}, fe80::/10, :: }}",
+        f"ip6 saddr != {{ {network6}, fe80::/10, :: }}",
     )
 
 
@@ -278,8 +299,82 @@ def dropped() -> dict[str, int]:
 
 def refresh(lab: State) -> None:
     """Bring DHCP and anti-spoofing up to date with the interfaces that exist."""
-    write_dhcp_hosts(lab)
+    write_dhcp(lab)
     write_antispoofing(lab)
+
+
+# --- changes of the provider's ------------------------------------------------------------------------
+
+
+def add_router(segment: Segment, host: int) -> None:
+    """Another IPv4 address of the router's in a segment."""
+    run("ip", "-n", PROVIDER, "address", "replace", f"{segment.ipv4(host)}/24", "dev", segment.bridge)
+
+
+def remove_router(segment: Segment, host: int) -> None:
+    """The router answers to an address no more."""
+    run("ip", "-n", PROVIDER, "address", "delete", f"{segment.ipv4(host)}/24", "dev", segment.bridge)
+
+
+def advertise(segment: Segment, after: bool) -> None:
+    """Advertise the next IPv6 prefix, or the first again; dnsmasq tells at once, and that the other is deprecated.
+
+    What is sent to the deprecated one still arrives: RFC 4192 renumbers without a flag day.
+    """
+    new, old = (segment.next_network6, segment.network6) if after else (segment.network6, segment.next_network6)
+    router = "::1/64"
+    ip(
+        PROVIDER,
+        f"address replace {new.replace('::/64', router)} dev {segment.bridge} nodad",
+        f"address delete {old.replace('::/64', router)} dev {segment.bridge}",
+        f"route replace {old} dev {segment.bridge}",
+    )
+    if not after:
+        # dnsmasq would tell for hours of the one that was there for a moment
+        _restart_dnsmasq()
+
+
+# --- behind a machine ------------------------------------------------------------------------------------
+
+
+def add_box(machine: Machine, interface: str, network4: str, network6: str) -> None:
+    """A bridge on a machine and a host on it, as docker makes them: .1 and ::1 are the machine's, .2 and ::2 the host's."""
+    box = layout.netns(layout.box(machine.name, interface))
+    assert box
+    _namespace(box, *_HOST_SYSCTLS)
+    four, six = network4.rsplit(".", 1)[0], network6.split("/")[0]
+    # with a MAC of its own: udev would give it another one a moment later (systemd.link(5), MACAddressPolicy)
+    ip(machine.netns, f"link add {interface} address 02:00:00:02:00:01 type bridge")
+    # usable at once: a tentative link-local address sends no neighbour solicitation
+    run(*in_netns(machine.netns, "sysctl", "-qw", f"net.ipv6.conf.{interface}.accept_dad=0"))
+    ip(
+        machine.netns,
+        f"link set {interface} up",
+        f"address add {four}.1/24 dev {interface}",
+        f"address add {six}1/64 dev {interface} nodad",
+        f"link add {interface}p up master {interface} type veth peer name eth0 netns {box}",
+    )
+    ip(
+        box,
+        "link set eth0 up",
+        f"address add {four}.2/24 dev eth0",
+        f"address add {six}2/64 dev eth0 nodad",
+        f"route add default via {four}.1",
+        f"route add default via {six}1",
+    )
+    # IPv6 begins when the kernel has made a link-local address on the bridge, which it does when it comes to it
+    deadline = time.monotonic() + 10
+    while not succeeds(*in_netns(box, "ping", "-q", "-c", "1", "-W", "1", f"{six}1")):
+        if time.monotonic() > deadline:
+            raise LabError(f"{box} does not reach {machine.name}")
+
+
+def remove_box(machine: Machine, interface: str) -> None:
+    """What is not there is no error."""
+    for link in (f"{interface}p", interface):  # the port too: with its namespace it would go a moment later
+        succeeds("ip", "-n", machine.netns, "link", "delete", link)
+    if (box := layout.netns(layout.box(machine.name, interface))) in namespaces():
+        delete_namespace(str(box))
 
 
 # --- ports -------------------------------------------------------------------------------------------
@@ -309,7 +404,7 @@ def unplug(machine: Machine, interface: str) -> None:
 def namespaces() -> list[str]:
     """The lab's namespaces that exist, whatever the state file says."""
     listed = [line.split()[0] for line in run("ip", "netns", "list").splitlines() if line.strip()]
-    prefixes = ("gandi-neighbour-", "gandi-vm-")
+    prefixes = ("gandi-neighbour-", "gandi-vm-", "gandi-box-")
     return [n for n in listed if n in (PROVIDER, layout.CLIENT) or n.startswith(prefixes)]
 
 

@@ -1,9 +1,9 @@
-"""Watch the ports of a namespace for our own pings; prints a JSON line for each one seen.
+"""Watch the ports of a namespace for the lab's own traffic; prints a JSON line for each packet of it seen.
 
 A program of its own because Python can enter a namespace itself only from 3.12 on: it is started with
 `ip netns exec`. A packet socket is given frames before the bridge takes them (net/core/dev.c,
 __netif_receive_skb_core: taps come before rx_handler), so a reply that anti-spoofing drops is seen
-all the same. Our pings are known by a cookie in their payload, so several may run at once.
+all the same. Our traffic is known by a cookie in its payload, so several may run at once, and NAT hides nothing.
 """
 
 from __future__ import annotations
@@ -15,21 +15,30 @@ import sys
 
 _ETH_P_ALL = 0x0003
 _ECHO = {(4, 8): "request", (4, 0): "reply", (6, 128): "request", (6, 129): "reply"}
+_TALK = {b"?": "request", b"!": "reply"}  # talk.py
 
 
-def echo(frame: bytes) -> tuple[str, bytes] | None:
-    """('request' or 'reply', payload) of an Ethernet frame with an ICMP echo; None for all else."""
+def message(frame: bytes) -> tuple[str, bytes] | None:
+    """('request' or 'reply', payload) of an Ethernet frame with an ICMP echo, or TCP or UDP data of talk.py; None for all else."""
     (ethertype,) = struct.unpack_from("!H", frame, 12)
     packet = frame[14:]
-    if ethertype == 0x0800 and len(packet) >= 20 and packet[9] == socket.IPPROTO_ICMP:
-        version, icmp = 4, packet[(packet[0] & 15) * 4 :]
-    elif ethertype == 0x86DD and len(packet) >= 40 and packet[6] == socket.IPPROTO_ICMPV6:
-        version, icmp = 6, packet[40:]
+    if ethertype == 0x0800 and len(packet) >= 20:
+        version, protocol, body = 4, packet[9], packet[(packet[0] & 15) * 4 :]
+    elif ethertype == 0x86DD and len(packet) >= 40:
+        version, protocol, body = 6, packet[6], packet[40:]
     else:
         return None
-    if len(icmp) < 8 or (version, icmp[0]) not in _ECHO:
+    if protocol in (socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6):
+        kind = _ECHO.get((version, body[0])) if len(body) >= 8 else None
+        return (kind, body[8:]) if kind else None
+    if protocol == socket.IPPROTO_UDP:
+        data = body[8:]
+    elif protocol == socket.IPPROTO_TCP and len(body) >= 20:
+        data = body[(body[12] >> 4) * 4 :]
+    else:
         return None
-    return _ECHO[version, icmp[0]], icmp[8:]
+    kind = _TALK.get(data[:1])
+    return (kind, data[1:]) if kind else None
 
 
 def watch(cookies: list[bytes]) -> None:
@@ -39,7 +48,7 @@ def watch(cookies: list[bytes]) -> None:
         print("ready", flush=True)
         while True:
             frame, (port, _protocol, kind, *_rest) = tap.recvfrom(65535)
-            found = echo(frame) if len(frame) >= 14 else None
+            found = message(frame) if len(frame) >= 14 else None
             if not found:
                 continue
             cookie = next((c for c in cookies if c in found[1]), None)

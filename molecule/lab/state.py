@@ -92,6 +92,10 @@ class State:
     machines: dict[str, Machine] = field(default_factory=dict)
     hosts: dict[str, dict[str, int]] = field(default_factory=dict)
     """segment -> MAC -> last octet, kept after a detach: an address belongs to its MAC."""
+    routers: dict[str, int] = field(default_factory=dict)
+    """segment -> last octet of the router that DHCP tells of, where it is not 1."""
+    renumbered: list[str] = field(default_factory=list)
+    """The segments whose routers advertise their next IPv6 prefix."""
     sysctls: dict[str, str] = field(default_factory=dict)
     """The machine's own values before the lab changed them."""
 
@@ -137,6 +141,13 @@ class State:
             hosts[mac] = layout.host_number(machine.number, mac, where, set(hosts.values()))
         machine.nics.append(Nic(interface, where.name, mac, hosts[mac]))
         return machine.nics[-1]
+
+    def move_nic(self, nic: Nic, host: int) -> None:
+        """Give an interface another address in its segment."""
+        hosts = self.hosts[nic.segment]
+        if other := next((mac for mac, taken in hosts.items() if taken == host and mac != nic.mac), None):
+            raise LabError(f"{nic.where.ipv4(host)} is the address of {other}")
+        hosts[nic.mac] = nic.host = host
 
     def save(self) -> None:
         """Write the file in one step: a reader never sees half of it."""

@@ -26,7 +26,8 @@ def test_dhcp_knows_the_served_interfaces_only():
 def test_every_served_segment_offers_what_a_secondary_must_not_take():
     """Router, DNS and domain are offered on each segment."""
     configuration = provider.dnsmasq_configuration()
-    for option in ("option:router", "option:dns-server", "option:domain-name", "option6:dns-server"):
+    assert provider.dhcp_options(State()).count("option:router") == 3
+    for option in ("option:dns-server", "option:domain-name", "option6:dns-server"):
         assert configuration.count(option) == 3
 
 
@@ -34,6 +35,22 @@ def test_port_is_held_to_its_segment():
     """A source that is not of the segment is dropped."""
     rules = provider.antispoofing(lab_of_one())
     assert 'iifname { "v10-eth1" } ip saddr != { 198.18.1.0/24, 0.0.0.0 } counter name dropped_b drop' in rules
+
+
+def test_a_renumbered_segment_has_two_prefixes():
+    """The one before is deprecated, not forbidden."""
+    lab = lab_of_one()
+    lab.renumbered.append("b")
+    assert "ip6 saddr != { 2001:db8:11::/64, 2001:db8:21::/64, fe80::/10, :: }" in provider.antispoofing(lab)
+
+
+def test_dhcp_tells_of_the_router_that_there_is():
+    """Another one than .1 where it was moved."""
+    assert provider.dhcp_options(State(routers={"b": 2})).splitlines() == [
+        "tag:a,option:router,198.18.0.1",
+        "tag:b,option:router,198.18.1.2",
+        "tag:c,option:router,198.18.2.1",
+    ]
 
 
 def test_port_is_held_to_its_mac_when_asked():

@@ -1,0 +1,102 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whatever somebody does to the network, everything is right again by itself; how many pings were lost meanwhile is printed."""
+
+import pytest
+from conftest import first, kernel, missing, wait_until, wrong
+
+from lab import Lab
+
+SERVICE = "gandi-policy-routing"
+# backend, command, whether it is done without the service too, for comparison
+MANAGERS = [
+    ("networkd", "systemctl restart systemd-networkd", True),
+    ("networkd", "touch /etc/systemd/network/*gandi-eth1*; networkctl reload", False),
+    ("networkd", "networkctl reconfigure eth1", True),
+    ("ifupdown", "ifdown eth1; ifup eth1", True),
+    ("ifupdown", "systemctl restart networking", False),
+]
+HANDS = [
+    "systemctl restart systemd-udevd; udevadm trigger --action=add --subsystem-match=net; udevadm settle",
+    "ip rule delete priority 26540 from {eth1}; ip -6 rule delete priority 26530 from {eth1_6}",
+    "ip route flush table 26521; ip -6 route flush table 26521",
+    "ip route replace default via {neighbour} dev eth1 table 26521 protocol 171",
+    "ip -4 address flush dev eth3; ip address add {eth3}/24 dev eth3; ip address add {eth3_second}/24 dev eth3",
+    "ip link set eth3 down; ip link set eth3 up; ip -6 address replace {eth3_6}/64 dev eth3",
+    "systemctl restart {service}",
+    "systemctl kill --signal=KILL {service}; ip rule flush protocol 171; ip -6 rule flush protocol 171",
+    "systemctl stop {service}; ip rule flush protocol 171; ip route flush table 26522; systemctl start {service}",
+]
+
+
+@pytest.fixture
+def pinged(lab, machine):
+    """Return a function that pings all addresses while it calls another one, and says how many were lost: the most on eth1, and
+    the most elsewhere, of each family."""
+    def during(call):
+        addresses = {address: interface for interface, address in lab.addresses(machine)}
+        with lab.pinging("client", list(addresses)) as pings:
+            call()
+        return ", ".join("IPv%d %d and %d" % (6 if ipv6 else 4, *[max(ping.lost for address, ping in pings.items() if (":" in address) == ipv6
+                                              and (addresses[address] == "eth1") == own) for own in (True, False)]) for ipv6 in (False, True))
+    return during
+
+
+def words(lab, machine):
+    nics = lab.state.machine(machine).nics
+    found = {nic.name: nic.ipv4 for nic in nics}
+    found.update({nic.name + "_6": nic.ipv6 for nic in nics}, service=SERVICE, neighbour="198.18.1.5")
+    found["eth3_second"] = found["eth3"].replace(".3.", ".3.2")  # molecule.yml
+    return found
+
+
+@pytest.mark.parametrize("backend, command, compared", MANAGERS, ids=[command for _backend, command, _compared in MANAGERS])
+def test_the_network_manager_starts_anew(settled, pinged, lab, machine, host, measured, backend, command, compared):
+    """With the service and, for comparison, while it is stopped."""
+    if lab.state.machine(machine).backend != backend:
+        pytest.skip("this machine has %s" % lab.state.machine(machine).backend)
+
+    def event():
+        host.run(command)
+        wait_until(lambda: wrong(lab, machine))
+
+    def event_alone():
+        host.check_output("systemctl stop " + SERVICE)
+        host.run(command)
+        wait_until(lambda: missing(lab, machine))
+        host.check_output("systemctl start " + SERVICE)
+        wait_until(lambda: wrong(lab, machine))
+
+    measured("%s: pings lost on eth1 and elsewhere: %s", command, pinged(event))
+    if compared:
+        measured("%s, the service stopped meanwhile: %s", command, pinged(event_alone))
+
+
+@pytest.mark.parametrize("command", HANDS)
+def test_somebodys_hand(settled, pinged, lab, machine, host, measured, command):
+    def event():
+        host.run(command.format(**words(lab, machine)))
+        wait_until(lambda: wrong(lab, machine))
+        wait_until(lambda: set(settled[0]) ^ set(kernel(lab, machine)[0]), 10)
+
+    measured("%s: pings lost on eth1 and elsewhere: %s", command, pinged(event))
+
+
+def test_an_address_by_hand_is_served_like_any_other(settled, lab, machine, host):
+    """And forgotten when it goes."""
+    nic = lab.state.machine(machine).nic("eth1")
+    for address, length in ((nic.where.ipv4(nic.host + 90), 24), (nic.where.ipv6(nic.host + 90), 128)):
+        lab.run_in(machine, "ip", "address", "add", "%s/%d" % (address, length), "dev", "eth1")
+        try:
+            wait_until(lambda: [] if address in [trip.address for trip in lab.trace("neighbour-a", machine, count=1) if trip.right]
+                       else kernel(lab, machine)[0], 5)
+        finally:
+            lab.run_in(machine, "ip", "address", "delete", "%s/%d" % (address, length), "dev", "eth1")
+
+
+def test_an_interface_that_is_plugged_in_while_udevd_restarts(settled, lab, machine, host):
+    """Others miss it (amazon-ec2-net-utils issue 86)."""
+    lab.detach(machine, "eth2")
+    restarted = host.run("systemctl --no-block restart systemd-udevd")
+    lab.attach(machine, "eth2")
+    assert restarted.rc == 0
+    wait_until(lambda: wrong(Lab.load(), machine))
