@@ -1,8 +1,8 @@
 """A signed apt repository with stand-ins for the agent's packages, made anew with each lab.
 
-The packages have the real ones' names, versions, relations and configuration file, and none of their
-code: the real agent's udev rules act on memory and processors, and in a privileged container those are
-the real machine's.
+The packages have the real ones' names, versions, relations, configuration files and behaviour where it
+matters to interfaces (agent_package/), and none of their code: the real agent's udev rules act on memory
+and processors, and in a privileged container those are the real machine's.
 """
 
 from __future__ import annotations
@@ -18,25 +18,21 @@ from .process import run
 KEY_ARMORED = state.DIRECTORY / "repository.asc"
 KEY_BINARY = state.DIRECTORY / "repository.gpg"
 
-# suite -> (package, version); `unsigned` and `wrongkey` are what a role must refuse.
+# suite -> (package, version); `unsigned`, `wrongkey` and `broken` are what a role must refuse.
 SUITES = {
     "old": ("gandi-hosting-vm", "2651"),
     "current": ("gandi-hosting-vm", "2652"),
+    "newer": ("gandi-hosting-vm", "2653"),
     "successor": ("gandi-hosting-vm2", "2.43"),
     "unsigned": ("gandi-hosting-vm", "2652"),
     "wrongkey": ("gandi-hosting-vm", "2652"),
+    "broken": ("gandi-hosting-vm", "2652"),
 }
-
-_DEFAULTS = """\
-# Settings of the agent (a stand-in of the lab), read by its programs as a shell file.
-# Interfaces that the agent leaves alone.
-CONFIG_NODHCP="eth0"
-CONFIG_SYSCTL=1
-CONFIG_NETWORK=1
-CONFIG_HOSTNAME=1
-CONFIG_NAMESERVER=1
-GANDI_HOOK_DIR=/etc/gandi/hooks/
-"""
+# It depends on what no repository has.
+_BROKEN = "broken"
+# A package that machines have, in a version that apt would prefer to Debian's: nobody wants it from here.
+FOREIGN = ("iputils-ping", "99:1")
+_TREE = Path(__file__).with_name("agent_package")
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,8 @@ def create(root: Path) -> None:
             for suite, (package, version) in SUITES.items():
                 pool = root / "pool" / suite
                 pool.mkdir(parents=True, exist_ok=True)
-                _build_package(pool, package, version)
+                _build_package(pool, package, version, "not-there" if suite == _BROKEN else "udev")
+                _build_package(pool, *FOREIGN)
                 _write_suite(root, suite, architecture)
                 if suite != "unsigned":
                     _sign(root / "dists" / suite, wrong if suite == "wrongkey" else right)
@@ -67,35 +64,37 @@ def create(root: Path) -> None:
                 run("gpgconf", "--homedir", str(signer.home), "--kill", "all", check=False)
 
 
-def control(package: str, version: str) -> str:
+def control(package: str, version: str, depends: str) -> str:
     """The control file, with the relations that the real package has."""
     lines = [
         f"Package: {package}",
         f"Version: {version}",
         "Architecture: all",
         "Maintainer: gandi.hosting lab <lab@lab.example>",
+        f"Depends: {depends}",
         "Section: admin",
         "Priority: optional",
-        "Description: stand-in for the Gandi hosting agent",
+        "Description: stand-in of the lab",
     ]
-    if package != "gandi-hosting-vm":
+    if package == "gandi-hosting-vm2":
         lines[3:3] = [f"{relation}: gandi-hosting-vm" for relation in ("Provides", "Replaces", "Conflicts")]
     return "\n".join(lines) + "\n"
 
 
-def _build_package(pool: Path, package: str, version: str) -> None:
+def _build_package(pool: Path, package: str, version: str, depends: str = "dpkg") -> None:
     with tempfile.TemporaryDirectory(prefix="gandi-lab-deb-") as folder:
-        tree = Path(folder)
-        files = {
-            "DEBIAN/control": control(package, version),
-            "DEBIAN/conffiles": "/etc/default/gandi\n",
-            "etc/default/gandi": _DEFAULTS,
-        }
-        tree.chmod(0o755)
-        for name, text in files.items():
-            path = tree / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        tree = Path(folder, "tree")
+        if package.startswith("gandi-"):
+            shutil.copytree(_TREE, tree)
+            # a newer package has newer defaults: dpkg would ask what to do with a file that was edited
+            settings = tree / "etc/default/gandi"
+            settings.write_text(f"# {package} {version}\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
+            # what lies in /etc are configuration files, as debhelper has it
+            conffiles = [f"/{path.relative_to(tree)}\n" for path in sorted((tree / "etc").rglob("*")) if path.is_file()]
+            (tree / "DEBIAN/conffiles").write_text("".join(conffiles), encoding="utf-8")
+        else:
+            (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN/control").write_text(control(package, version, depends), encoding="utf-8")
         run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(pool))
 
 

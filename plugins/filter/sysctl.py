@@ -10,11 +10,11 @@ short_description: The kernel settings that make all interfaces of gandi_interfa
 version_added: 0.1.0
 author: The gandi.hosting authors (@gandi-hosting)
 description:
-  - Checks the list, and returns what to set so that the two values are in effect on the interfaces that exist and on those that are
+  - Checks the list, and returns what to set so that the values are in effect on the interfaces that exist and on those that are
     attached later.
-  - The kernel uses the larger of C(conf.all) and an interface's own value, so C(rp_filter) is set for all, for default, for the
-    glob that vendors set, and for each interface that is named.
-positional: rp_filter, arp_announce
+  - The kernel uses the larger of C(conf.all) and an interface's own value, so each is set for all, for default, for the glob that
+    vendors set, and for each interface that is named.
+positional: rp_filter, arp_announce, arp_ignore
 requirements:
   - netaddr on the controller
 seealso:
@@ -37,6 +37,14 @@ options:
     type: int
     choices: [0, 1, 2]
     default: 2
+  arp_ignore:
+    description:
+      - Which ARP requests an interface answers, V(0) those for any local address, V(1) those for its own, V(2) and V(3) less than that.
+      - V(auto) is V(1) on an interface that shares an IPv4 subnet with another one, which the module finds out on the host, and nothing
+        elsewhere. It takes policy routing to be of use there.
+    type: str
+    choices: ['auto', '0', '1', '2', '3']
+    default: auto
 """
 
 EXAMPLES = r"""
@@ -48,7 +56,7 @@ EXAMPLES = r"""
       - name: eth0
         primary: true
 # => {"net/ipv4/conf/all/rp_filter": 2, "net/ipv4/conf/default/rp_filter": 2, "net/ipv4/conf/*/rp_filter": 2,
-#     "net/ipv4/conf/eth0/rp_filter": 2, "net/ipv4/conf/all/arp_announce": 2, "net/ipv4/conf/default/arp_announce": 2}
+#     "net/ipv4/conf/eth0/rp_filter": 2, "net/ipv4/conf/all/arp_announce": 2, ..., "net/ipv4/conf/eth0/arp_ignore": "auto"}
 """
 
 RETURN = r"""
@@ -67,11 +75,12 @@ from ansible_collections.gandi.hosting.plugins.plugin_utils import _fields, _sec
 from ansible_collections.gandi.hosting.plugins.plugin_utils._filter_input import validated
 
 
-def sysctl(gandi_interfaces: Any, rp_filter: Any = 0, arp_announce: Any = 2) -> dict[str, int]:
+def sysctl(gandi_interfaces: Any, rp_filter: Any = 0, arp_announce: Any = 2, arp_ignore: Any = "auto") -> dict[str, int | str]:
     errors: list[str] = []
     values = {
-        name: _fields.number(0, 2)(value, _fields.Place(f"gandi.hosting.sysctl: {name}", errors))
-        for name, value in (("rp_filter", rp_filter), ("arp_announce", arp_announce))
+        name: value if value == default else _fields.number(0, highest)(value, _fields.Place(f"gandi.hosting.sysctl: {name}", errors))
+        for name, value, highest, default in (
+            ("rp_filter", rp_filter, 2, 0), ("arp_announce", arp_announce, 2, 2), ("arp_ignore", arp_ignore, 3, "auto"))
     }
     if errors:
         raise AnsibleFilterError("\n".join(errors))

@@ -7,20 +7,21 @@ from __future__ import annotations
 import subprocess
 
 TIMEOUT = 120
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 class Failure(Exception):
     """Something on the host did not work; the message is a sentence for the user."""
 
 
-def run(*arguments, check=True):
-    """Run a program; return its exit status and output.
+def run(*arguments, check=True, timeout=TIMEOUT):
+    """Run a program; return its exit status and output. Nothing ever asks a question.
 
     :raises Failure: with ``check``, if it cannot be started, takes too long, or exits non-zero.
     """
     try:
         done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=TIMEOUT, check=False, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"})
+                              timeout=timeout, check=False, env=ENVIRONMENT)
     except (OSError, subprocess.TimeoutExpired) as error:
         if check:
             raise Failure("%s: %s" % (" ".join(arguments), error)) from error

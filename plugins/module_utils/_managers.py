@@ -269,6 +269,16 @@ def missing_addresses(expected):
     return sentences
 
 
+def addresses4():
+    """Return ``{name of a link: its IPv4 addresses with prefix length}``."""
+    with netlink.Netlink() as connection:
+        links, found = kernel.read_links(connection), {}
+        for address in kernel.read_addresses(connection):
+            if len(address.address) == 4 and address.subnet and address.index in links:
+                found.setdefault(links[address.index].name, []).append("%s/%d" % (kernel.text(address.address), address.subnet.length))
+    return found
+
+
 def default_families():
     """Return the address families that have a default route in main."""
     with netlink.Netlink() as connection:

@@ -53,14 +53,16 @@ def run(sections, check_mode=False):
         plan = make_plan(sections)
         if not plan.empty and not check_mode:
             identity = execute(plan, sections)
+        settings = _sysctl.resolve(sections["sysctl"] or {}, subnets(sections))
     return {
         "confirm": identity,
         "changed": bool(not plan.empty or repaired),
         "backend": plan.variant,
         "interfaces_changed": plan.names,
         "routing": plan.routing,
+        "sysctl": _sysctl.report(plan.live if check_mode else ()) if settings else {},
         "diff": describe(plan),
-        "warnings": ([repaired] if repaired else []) + plan.warnings,
+        "warnings": ([repaired] if repaired else []) + plan.warnings + _sysctl.missing(settings) + _sysctl.overridden(settings),
     }
 
 
@@ -68,7 +70,7 @@ def make_plan(sections):
     """Return the Plan: reads the host, changes nothing."""
     changes, live, variant, names, aside = [], [], "", [], set()
     if sections["sysctl"] is not None:
-        changes, live = _sysctl.plan(sections["sysctl"])
+        changes, live = plan_sysctl(sections)
     if sections["interfaces"] is not None:
         variant, found = plan_interfaces(sections["interfaces"], sections["backend"], sections["takeover"])
         names = sorted({change.owner for change in found} - {_files.SHARED})
@@ -84,6 +86,21 @@ def make_plan(sections):
         outcome = _policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)
     service = bool(policy_files) and not _policy_routing.is_running()
     return Plan(changes, live, variant, names, aside, intents, outcome.lines, service, outcome.problems)
+
+
+def plan_sysctl(sections):
+    """Return the file Changes and live Settings of the sysctl section, by the subnets that are known now."""
+    return _sysctl.plan(_sysctl.resolve(sections["sysctl"], subnets(sections)))
+
+
+def subnets(sections):
+    """Return ``{name: IPv4 networks}`` of the links that are there, and of the static addresses that interfaces are going to have."""
+    found = {}
+    for name, addresses in _managers.addresses4().items():
+        found.setdefault(name, []).extend(_sysctl.networks(addresses))
+    for entry in (sections["interfaces"] or {"interfaces": []})["interfaces"]:
+        found.setdefault(entry["name"], []).extend(_sysctl.networks(entry["addresses"]))
+    return found
 
 
 def plan_interfaces(section, backend, takeover):
@@ -129,7 +146,9 @@ def execute(plan, sections):
     try:
         if patience:
             _safety_net.prepare()
-        _transaction.begin(identity, plan.changes, plan.live, plan.aside)
+        # the subnets that DHCP brings may change more of the sysctls
+        more_changes, more_live = _sysctl.undecided(sections["sysctl"] or {}, plan.changes, plan.live)
+        _transaction.begin(identity, plan.changes + more_changes, plan.live + more_live, plan.aside)
         _transaction.reached("journal")
         if patience:
             _safety_net.arm(identity, patience)
@@ -194,6 +213,10 @@ def make(plan, sections):
         _managers.leave_to_agent(name, renew, start=owner in plan.names)
     if plan.names:
         settle_interfaces(plan.names, sections, families)
+        if sections["sysctl"] is not None:
+            changes, live = plan_sysctl(sections)
+            _transaction.write_files(changes)
+            _sysctl.write({setting.path: setting.after for setting in live})
     if plan.intents is not None:
         problems = [problem for problem in _policy_routing.reconcile(plan.intents, dry_run=False).problems if problem not in plan.warnings]
         if problems:

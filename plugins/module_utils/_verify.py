@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from . import _managers, _others, _policy_routing
+from . import _managers, _others, _policy_routing, _sysctl
 from .reconciler import intents as intent_files
 from .reconciler import kernel, netlink
 
@@ -43,6 +43,7 @@ def inspect(expected, routed, rp_filter=None):
             problems += _wrong_link(found, rp_filter)
         problems += _defaults(connection, links, managed, {entry["name"] for entry in expected if entry.get("primary")})
     problems += _managers.missing_addresses([entry for entry in expected if not entry["optional"]])
+    problems += _ambiguous([found["name"] for found in interfaces])
     if routed:
         problems += _engine()
     return interfaces, problems, remarks
@@ -92,6 +93,15 @@ def _defaults(connection, links, managed, primary):
                     gateways = [kernel.text(gateway) for hop, gateway in kernel.next_hops(found) if hop == index and gateway]
                     yield "%s: a default route through %s is in table main; expected one through %s only" % (
                         links[index].name, ", ".join(gateways) or "the link", ", ".join(sorted(primary)))
+
+
+def _ambiguous(names):
+    """Yield a sentence for each interface whose addresses another one may answer for, with the wrong MAC address."""
+    subnets = {name: _sysctl.networks(addresses) for name, addresses in _managers.addresses4().items()}
+    for name in names:
+        if _sysctl.shares(name, subnets) and not (_effective("arp_ignore", name) or _effective("arp_filter", name)):
+            yield ("%s: it shares an IPv4 subnet with another interface, and the effective arp_ignore is 0, so ARP answers for either may have "
+                   "the other's MAC address; expected 1, which the section sysctl sets where it finds them" % name)
 
 
 def _engine():

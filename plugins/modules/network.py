@@ -20,6 +20,9 @@ options:
   sysctl:
     description:
       - The result of P(gandi.hosting.sysctl#filter). Keys are written with C(/), values are integers; a key may be a glob.
+      - V(auto) as the value of an interface's C(arp_ignore) is V(1) where it shares an IPv4 subnet with another interface, also one
+        that DHCP has brought, and no setting elsewhere.
+      - Where another file wins over ours at boot, or a key does not exist, a warning says which, with the file and its line.
       - An empty mapping removes our file and gives every value back that was there before.
     type: dict
   interfaces:
@@ -198,7 +201,7 @@ attributes:
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
-    details: Rules and routes are those that follow from the addresses that are there when the module starts.
+    details: Rules and routes, and V(auto) in O(sysctl), are those that follow from the addresses that are there when the module starts.
   idempotent:
     description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
@@ -249,6 +252,13 @@ routing:
   elements: str
   returned: success
   sample: ["+ ip -4 rule 26540: from 198.51.100.10 lookup 26521"]
+sysctl:
+  description:
+    - For each interface of the host the values in effect, which are the larger of C(all) and its own; in check mode those that would be.
+    - Empty without the section.
+  type: dict
+  returned: success
+  sample: {eth1: {rp_filter: 0, arp_announce: 2, arp_ignore: 0}}
 """
 
 from ansible.module_utils.basic import AnsibleModule

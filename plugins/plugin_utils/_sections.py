@@ -12,23 +12,31 @@ from ._model import Interface
 from ._render import HARDWARE, files, unmanaged
 
 
-def sysctl(present: list[Interface], rp_filter: int, arp_announce: int) -> dict[str, int]:
+def sysctl(present: list[Interface], rp_filter: int, arp_announce: int, arp_ignore: int | str) -> dict[str, int | str]:
     """The settings, and what it takes for them to be in effect (kernel ip-sysctl; sysctl.d(5)).
 
     rp_filter: the kernel uses the larger of `all` and the interface's own value, so every interface needs it: `default` for
     those that are created later, the glob because udev runs systemd-sysctl again for each new interface, where a vendor's
     `*.rp_filter = 2` would otherwise win, and the names, which win over anybody's glob.
 
-    arp_announce: the larger of `all` and the interface's own again, but here larger is what we want: `all` is enough.
+    arp_announce: the same. A larger value is the better one here, but one that is told is the one that is meant.
 
-    accept_ra_defrtr of the agent's interfaces: nobody else keeps the default route of a router advertisement out of main there.
+    arp_ignore: the same where it is told. By itself only where interfaces share a subnet, and the host knows that: `auto` is for the
+    module to decide.
+
+    accept_ra_defrtr: a secondary's network manager keeps the default route of a router advertisement out of main, but where the agent
+    runs it sets every link up before the manager has seen it, and the kernel listens. Nobody else does it for the agent's interfaces.
 
     With `/` between the parts of a key, a dot in an interface's name stays a dot.
     """
-    scopes = ["all", "default", "*", *(interface.name for interface in present)]
-    settings = {f"net/ipv4/conf/{scope}/rp_filter": rp_filter for scope in scopes}
-    settings |= {f"net/ipv4/conf/{scope}/arp_announce": arp_announce for scope in ("all", "default")}
-    return settings | {f"net/ipv6/conf/{i.name}/accept_ra_defrtr": 0 for i in present if i.agent}
+    names = [interface.name for interface in present]
+    settings: dict[str, int | str] = {}
+    for key, value in (("rp_filter", rp_filter), ("arp_announce", arp_announce), ("arp_ignore", arp_ignore)):
+        scopes = names if value == "auto" else ["all", "default", "*", *names]
+        settings |= {f"net/ipv4/conf/{scope}/{key}": value for scope in scopes}
+    has_primary = any(interface.primary for interface in present)
+    secondaries = [i.name for i in present if i.agent or (has_primary and not i.primary)]
+    return settings | {f"net/ipv6/conf/{name}/accept_ra_defrtr": 0 for name in secondaries}
 
 
 def interfaces(present: list[Interface]) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def test_every_default_is_specified_with_the_same_value(role):
 
 @pytest.mark.parametrize("role", NAMES)
 def test_every_option_has_a_default_or_is_required(role):
-    assert [name for name, option in options(role).items() if name not in defaults(role) and not option.get("required")] == []
+    """One that another role owns may be left out, and has no default here: it would be one for the other role too."""
+    own = {name: option for name, option in options(role).items() if name.startswith(role)}
+    assert [name for name, option in own.items() if name not in defaults(role) and not option.get("required")] == []
 
 
 @pytest.mark.parametrize("role", NAMES)

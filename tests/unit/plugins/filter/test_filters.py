@@ -44,23 +44,33 @@ def template(text, interfaces=INTERFACES):
 
 def test_sysctl_covers_every_way_to_a_value():
     """all, default, the vendors' glob and each present interface, whose dots stay dots."""
+    names = ("eth0", "eth1", "eth2", "eth0.100")
     assert template("gandi_interfaces | gandi.hosting.sysctl") == {
-        "net/ipv4/conf/all/rp_filter": 0,
-        "net/ipv4/conf/default/rp_filter": 0,
-        "net/ipv4/conf/*/rp_filter": 0,
-        "net/ipv4/conf/eth0/rp_filter": 0,
-        "net/ipv4/conf/eth1/rp_filter": 0,
-        "net/ipv4/conf/eth2/rp_filter": 0,
-        "net/ipv4/conf/eth0.100/rp_filter": 0,
-        "net/ipv4/conf/all/arp_announce": 2,
-        "net/ipv4/conf/default/arp_announce": 2,
+        **{f"net/ipv4/conf/{scope}/rp_filter": 0 for scope in ("all", "default", "*", *names)},
+        **{f"net/ipv4/conf/{scope}/arp_announce": 2 for scope in ("all", "default", "*", *names)},
+        **{f"net/ipv4/conf/{name}/arp_ignore": "auto" for name in names},
+        **{f"net/ipv6/conf/{name}/accept_ra_defrtr": 0 for name in names[1:]},
     }
 
 
-def test_sysctl_takes_its_two_values():
-    """Both by name, also as strings."""
-    settings = template("gandi_interfaces | gandi.hosting.sysctl(rp_filter='2', arp_announce=1)")
-    assert {key.rpartition("/")[2]: value for key, value in settings.items()} == {"rp_filter": 2, "arp_announce": 1}
+def test_sysctl_takes_its_three_values():
+    """All by name, also as strings; arp_ignore, when told, is for every interface."""
+    settings = template("gandi_interfaces | gandi.hosting.sysctl(rp_filter='2', arp_announce=1, arp_ignore='1')")
+    told = {key.rpartition("/")[2]: value for key, value in settings.items() if "ipv4" in key}
+    assert told == {"rp_filter": 2, "arp_announce": 1, "arp_ignore": 1}
+    assert "net/ipv4/conf/*/arp_ignore" in settings
+
+
+@pytest.mark.parametrize("interfaces, expected", [
+    ([{"name": "eth0", "primary": True}, {"name": "eth1"}, {"name": "eth2", "agent": True}], ["eth1", "eth2"]),
+    ([{"name": "eth0"}, {"name": "eth1"}], []),
+    ([{"name": "eth0"}, {"name": "eth1", "agent": True}], ["eth1"]),
+])
+def test_a_secondary_brings_no_ipv6_default_route_before_its_manager_has_seen_it(interfaces, expected):
+    """Where nobody is the primary, everybody may."""
+    settings = template("gandi_interfaces | gandi.hosting.sysctl", interfaces)
+    assert {key: value for key, value in settings.items() if "ipv6" in key} == {
+        f"net/ipv6/conf/{name}/accept_ra_defrtr": 0 for name in expected}
 
 
 def test_sysctl_refuses_other_values():
