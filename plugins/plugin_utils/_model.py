@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import connmark
@@ -92,11 +92,19 @@ class Interface:
 
     @property
     def gateway4_on_link(self) -> bool:
-        return bool(self.gateway4) and _all_hosts(self.addresses4)
+        return self.is_on_link(self.gateway4)
 
     @property
     def gateway6_on_link(self) -> bool:
-        return bool(self.gateway6) and not self.gateway6.startswith("fe80:") and _all_hosts(self.addresses6)
+        return self.is_on_link(self.gateway6)
+
+    def is_on_link(self, router: str) -> bool:
+        """Whether the kernel must be told that a router is on the link, because no static address says so: a lease or an
+        advertisement may come later, and until then it refuses the route, for which networkd 247 gives up the whole interface. fe80::
+        is on every link; but networkd wants to be told where it has no address at all."""
+        if router.startswith("fe80:"):
+            return not self.addresses
+        return bool(router) and not any(router in netaddr.IPNetwork(address) for address in self.addresses)
 
     @property
     def gateways_metric(self) -> int:
@@ -309,7 +317,9 @@ def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
     default = PolicyRouting(bool(values.get("primary")) and others_have_policy_routing)
     values["routing"] = values.pop("policy_routing", default)
     values.update({word: word in entry.dynamic(family) for word, family in (("dhcp4", 4), ("dhcp6", 6), ("accept_ra", 6))})
-    return Interface(**values)
+    interface = Interface(**values)
+    routes = tuple(replace(route, on_link=route.on_link or interface.is_on_link(route.via)) for route in interface.routes)
+    return replace(interface, routes=routes)
 
 
 def _ip(address: str) -> str:
