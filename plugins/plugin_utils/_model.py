@@ -27,6 +27,7 @@ from . import _fields as fields
 from ._fields import Place, PolicyRouting, netaddr, show
 
 LIST = "gandi_interfaces"
+MTU_OF_IPV6 = 1280  # the smallest (RFC 8200, 5)
 
 
 class InterfacesError(ValueError):
@@ -105,6 +106,10 @@ class Interface:
         if router.startswith("fe80:"):
             return not self.addresses
         return bool(router) and not any(router in netaddr.IPNetwork(address) for address in self.addresses)
+
+    @property
+    def mtu_excludes_ipv6(self) -> bool:
+        return 0 < self.mtu < MTU_OF_IPV6
 
     @property
     def gateways_metric(self) -> int:
@@ -303,11 +308,11 @@ def _check_on_link(entry: Entry, at: Place, gateway: str, otherwise: str) -> Non
 
 def _check_mtu(entry: Entry) -> None:
     mtu = entry.values.get("mtu", 1500)
-    if mtu >= 1280:
+    if mtu >= MTU_OF_IPV6:
         return
     user = "addresses" if entry.addresses(6) else next(iter(entry.dynamic(6)), None)
     if user:
-        entry.at.field("mtu").refuse(mtu, f"is too small for IPv6, which {user} brings", "1280 or more, or no IPv6 (accept_ra: false)")
+        entry.at.field("mtu").refuse(mtu, f"is too small for IPv6, which {user} brings", f"{MTU_OF_IPV6} or more, or no IPv6 (accept_ra: false)")
 
 
 def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
