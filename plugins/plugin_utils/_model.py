@@ -28,6 +28,7 @@ from ._fields import Place, PolicyRouting, netaddr, show
 
 LIST = "gandi_interfaces"
 MTU_OF_IPV6 = 1280  # the smallest (RFC 8200, 5)
+MTU_OF_DHCP = 604  # a message of 576 octets (RFC 2132, 9.10) in UDP and IP; with less networkd gives the interface up
 
 
 class InterfacesError(ValueError):
@@ -201,7 +202,7 @@ def _route(value: Any, at: Place) -> Route | None:
 ROUTE: dict[str, Callable[[Any, Place], Any]] = {
     "to": fields.destination,
     "via": fields.via,
-    "metric": fields.number(0, 2**32 - 1),
+    "metric": fields.number(0, fields.LARGEST),
     "table": fields.route_table,
     "on_link": fields.flag,
 }
@@ -308,11 +309,12 @@ def _check_on_link(entry: Entry, at: Place, gateway: str, otherwise: str) -> Non
 
 def _check_mtu(entry: Entry) -> None:
     mtu = entry.values.get("mtu", 1500)
-    if mtu >= MTU_OF_IPV6:
-        return
+    at = entry.at.field("mtu")
     user = "addresses" if entry.addresses(6) else next(iter(entry.dynamic(6)), None)
-    if user:
-        entry.at.field("mtu").refuse(mtu, f"is too small for IPv6, which {user} brings", f"{MTU_OF_IPV6} or more, or no IPv6 (accept_ra: false)")
+    if user and mtu < MTU_OF_IPV6:
+        at.refuse(mtu, f"is too small for IPv6, which {user} brings", f"{MTU_OF_IPV6} or more, or no IPv6 (accept_ra: false)")
+    elif entry.dynamic(4) and mtu < MTU_OF_DHCP:
+        at.refuse(mtu, "is too small for DHCP", f"{MTU_OF_DHCP} or more, or dhcp4: false")
 
 
 def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
