@@ -356,6 +356,7 @@ def _check_whole_list(entries: list[Entry]) -> None:
     _check_tables(present)
     for family in (4, 6):
         _check_default_routes(present, family)
+    _check_same_routes(present)
 
 
 def _once(field: str, expected: str, uses: list[tuple[Entry, Any]]) -> None:
@@ -397,6 +398,21 @@ def _check_tables(present: list[Entry]) -> None:
             if owner is not entry:
                 at = entry.at.field("routes").item(index).field("table")
                 at.refuse(route.table, f"is the table of {owner.at.path}", "another one")
+
+
+def _check_same_routes(present: list[Entry]) -> None:
+    """What two routes of one destination, table and metric are, each manager has its own idea of: both, one of them, or shared traffic."""
+    first: dict[tuple, Place] = {}
+    for entry in present:
+        for index, route in enumerate(entry.values.get("routes", ())):
+            if route.is_default_in_main:
+                continue
+            at = entry.at.field("routes").item(index)
+            # the kernel's metric of an IPv6 route that has none, or 0
+            key = (route.to, route.table or 254, route.metric or (1024 if route.family == 6 else 0))
+            if key in first:
+                at.refuse(route.to, f"has a route in this table with this metric already, {first[key].path}", "another metric or table")
+            first.setdefault(key, at)
 
 
 def _check_default_routes(present: list[Entry], family: int) -> None:
