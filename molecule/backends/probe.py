@@ -148,9 +148,8 @@ def ask_ifupdown(files, links, up):
     write(files)
     said = parsed(files)
     listed = [run("ifquery", "--list", *options).stdout.split() for options in (("--allow=auto",), ("--allow=hotplug",))]
-    plans, queried = {}, {}
+    plans = {}
     for name in links:
-        queried[name] = run("ifquery", name).stdout.splitlines()
         plan = run("ifup", "--no-act", "--verbose", "--force", name)
         plans[name] = plan.stdout.splitlines()
         if plan.returncode:
@@ -158,18 +157,18 @@ def ask_ifupdown(files, links, up):
     for name in up:
         result = run("ifup", name)
         said += result.stdout.splitlines() + (["ifup %s: exit status %d" % (name, result.returncode)] if result.returncode else [])
-    return {"said": said, "listed": listed, "plans": plans, "queried": queried, "links": live(links)}
+    return {"said": said, "listed": listed, "plans": plans, "links": live(links)}
 
 
 def parsed(files):
-    """Return what a shell says of each hook, and dhcpcd of each configuration; to print a pid file's name it reads all of it."""
+    """Return what a shell says of each hook, and dhcpcd of each configuration, which it reads also to show a lease."""
     said = []
     for path in files:
         name = os.path.basename(path)
         if path.startswith(("/etc/dhcp/", "/usr/local/")):
             said += run("sh", "-n", path).stdout.splitlines()
         if name.startswith("dhcpcd") and name.endswith(".conf"):
-            said += run("dhcpcd", "-6" if name.startswith("dhcpcd6") else "-4", "-f", path, "-P", "eth9").stdout.splitlines()
+            said += run("dhcpcd", "-6" if name.startswith("dhcpcd6") else "-4", "-f", path, "-U", "eth9").stdout.splitlines()
     return said
 
 

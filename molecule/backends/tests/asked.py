@@ -15,7 +15,7 @@ NOISE = re.compile(
     # networkd, of a link whose MTU is too small for IPv6: the kernel has none of this there
     "|Failed to set IPv6LL|Could not set address genmode|Failed to read IPv6 MTU|Cannot configure proxy NDP"
     "|Waiting for DAD"                       # ifupdown's own progress
-    "|^/run/dhcpcd/eth9-[46].pid$"           # what dhcpcd is asked for (probe.py)
+    "|^dhcpcd is not running$"               # what it is asked for (probe.py): a lease
 )
 
 
@@ -25,7 +25,7 @@ class Question:
     def __init__(self, interfaces, variant):
         self.interfaces = [interface for interface in parse(interfaces) if not interface.agent]
         self.files = {path: file["content"] for path, file in files(parse(interfaces))[variant].items()}
-        # what is known by its MAC address may have any name; for ifupdown, too, but not on every branch of its history
+        # networkd finds by its MAC address an interface of any name
         self.names = {i.name: i.name if variant.startswith("ifupdown") or not i.mac else f"other{n}" for n, i in enumerate(self.interfaces)}
         self.links = {self.names[i.name]: i.mac or f"02:00:00:00:dd:{n:02x}" for n, i in enumerate(self.interfaces)}
         self.ifupdown = variant.startswith("ifupdown")

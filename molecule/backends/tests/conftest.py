@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 from ansible.plugins.loader import init_plugin_loader
+from hypothesis import settings
 from lab import Lab
 
 # bin/test has put the checkout at a path where Ansible finds it
 init_plugin_loader([os.environ["GANDI_HOSTING_COLLECTIONS"]])
+
+# as in tests/unit/conftest.py
+settings.register_profile("ci", derandomize=True, database=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 # Each program of each release once, whatever manages the machine itself. Debian 11's netplan makes files for a newer networkd.
 READERS = {
