@@ -83,7 +83,7 @@ options:
             type: list
             elements: str
       mtu:
-        description: The MTU, at least 1280 where IPv6 is used.
+        description: The MTU, at least 1280 where IPv6 is used, and 604 where DHCP is.
         type: int
       routes:
         description: More routes through this interface.

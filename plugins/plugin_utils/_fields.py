@@ -34,6 +34,7 @@ except ImportError:  # reported by _model.parse(), which everything goes through
 
 OUR_TABLES = range(GATEWAYS_TABLE, HOTPLUG_TABLES.stop)
 KERNEL_TABLES = range(253, 256)
+LARGEST = 2**31 - 1  # of a route's metric or table: netplan writes more as a negative number for networkd
 
 FAMILY_OF = {"gateway4": 4, "gateway6": 6}
 
@@ -159,7 +160,7 @@ def fixed_table(value: Any, at: Place) -> int | None:
 
 
 def route_table(value: Any, at: Place) -> int | None:
-    table = number(1, 2**32 - 1)(value, at)
+    table = number(1, LARGEST)(value, at)
     if table == 255:
         return at.refuse(table, "is the kernel's local table", "another number")
     if table in OUR_TABLES:

@@ -53,7 +53,7 @@ def stanzas(interface: Interface, dhcpcd: bool, metric: int) -> list[Stanza]:
         *_dhcp6(interface, dhcpcd, kernel_ra),
     ] or [Stanza("inet", "manual")]
     found[0].lines[:0] = [*_link(interface, kernel_ra, dhcpcd), *_dns(interface)]
-    for route in interface.routes:
+    for route in (*_gateway6_alone(interface, metric), *interface.routes):
         family = "inet6" if route.family == 6 else "inet"
         same_family = [stanza for stanza in found if stanza.family == family]
         (same_family or found)[-1].lines.append(_route(interface, route))
@@ -98,6 +98,12 @@ def _static6(interface: Interface, kernel_ra: bool, metric: int) -> list[Stanza]
         # Without a metric it would be as good as a default route that the kernel learned elsewhere (1024).
         found[0].lines += [f"gateway {interface.gateway6}", f"metric {metric}"]
     return found
+
+
+def _gateway6_alone(interface: Interface, metric: int) -> list[Route]:
+    """The gateway where there is no static address, and so no stanza, that could have it."""
+    alone = interface.primary and interface.gateway6 and not interface.addresses6
+    return [Route("::/0", interface.gateway6, metric)] if alone else []
 
 
 def _dhcp4(interface: Interface, dhcpcd: bool) -> list[Stanza]:

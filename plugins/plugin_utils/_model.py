@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import connmark
@@ -30,6 +30,8 @@ LIST = "gandi_interfaces"
 # What stands for an interface's name where there is none; no name begins with a dash.
 HOTPLUG = "-hotplug"
 HOTPLUG_DEFAULTS = ("none", "dhcp", "policy_routing")
+MTU_OF_IPV6 = 1280  # the smallest (RFC 8200, 5)
+MTU_OF_DHCP = 604  # a message of 576 octets (RFC 2132, 9.10) in UDP and IP; with less networkd gives the interface up
 
 
 class InterfacesError(ValueError):
@@ -98,11 +100,23 @@ class Interface:
 
     @property
     def gateway4_on_link(self) -> bool:
-        return bool(self.gateway4) and _all_hosts(self.addresses4)
+        return self.is_on_link(self.gateway4)
 
     @property
     def gateway6_on_link(self) -> bool:
-        return bool(self.gateway6) and not self.gateway6.startswith("fe80:") and _all_hosts(self.addresses6)
+        return self.is_on_link(self.gateway6)
+
+    def is_on_link(self, router: str) -> bool:
+        """Whether the kernel must be told that a router is on the link, because no static address says so: a lease or an
+        advertisement may come later, and until then it refuses the route, for which networkd 247 gives up the whole interface. fe80::
+        is on every link; but networkd wants to be told where it has no address at all."""
+        if router.startswith("fe80:"):
+            return not self.addresses
+        return bool(router) and not any(router in netaddr.IPNetwork(address) for address in self.addresses)
+
+    @property
+    def mtu_excludes_ipv6(self) -> bool:
+        return 0 < self.mtu < MTU_OF_IPV6
 
     @property
     def gateways_metric(self) -> int:
@@ -203,7 +217,7 @@ def _route(value: Any, at: Place) -> Route | None:
 ROUTE: dict[str, Callable[[Any, Place], Any]] = {
     "to": fields.destination,
     "via": fields.via,
-    "metric": fields.number(0, 2**32 - 1),
+    "metric": fields.number(0, fields.LARGEST),
     "table": fields.route_table,
     "on_link": fields.flag,
 }
@@ -310,11 +324,12 @@ def _check_on_link(entry: Entry, at: Place, gateway: str, otherwise: str) -> Non
 
 def _check_mtu(entry: Entry) -> None:
     mtu = entry.values.get("mtu", 1500)
-    if mtu >= 1280:
-        return
+    at = entry.at.field("mtu")
     user = "addresses" if entry.addresses(6) else next(iter(entry.dynamic(6)), None)
-    if user:
-        entry.at.field("mtu").refuse(mtu, f"is too small for IPv6, which {user} brings", "1280 or more, or no IPv6 (accept_ra: false)")
+    if user and mtu < MTU_OF_IPV6:
+        at.refuse(mtu, f"is too small for IPv6, which {user} brings", f"{MTU_OF_IPV6} or more, or no IPv6 (accept_ra: false)")
+    elif entry.dynamic(4) and mtu < MTU_OF_DHCP:
+        at.refuse(mtu, "is too small for DHCP", f"{MTU_OF_DHCP} or more, or dhcp4: false")
 
 
 def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
@@ -324,7 +339,9 @@ def _interface(entry: Entry, others_have_policy_routing: bool) -> Interface:
     default = PolicyRouting(bool(values.get("primary")) and others_have_policy_routing)
     values["routing"] = values.pop("policy_routing", default)
     values.update({word: word in entry.dynamic(family) for word, family in (("dhcp4", 4), ("dhcp6", 6), ("accept_ra", 6))})
-    return Interface(**values)
+    interface = Interface(**values)
+    routes = tuple(replace(route, on_link=route.on_link or interface.is_on_link(route.via)) for route in interface.routes)
+    return replace(interface, routes=routes)
 
 
 def _ip(address: str) -> str:
@@ -354,6 +371,7 @@ def _check_whole_list(entries: list[Entry]) -> None:
     _check_tables(present)
     for family in (4, 6):
         _check_default_routes(present, family)
+    _check_same_routes(present)
 
 
 def _once(field: str, expected: str, uses: list[tuple[Entry, Any]]) -> None:
@@ -395,6 +413,21 @@ def _check_tables(present: list[Entry]) -> None:
             if owner is not entry:
                 at = entry.at.field("routes").item(index).field("table")
                 at.refuse(route.table, f"is the table of {owner.at.path}", "another one")
+
+
+def _check_same_routes(present: list[Entry]) -> None:
+    """What two routes of one destination, table and metric are, each manager has its own idea of: both, one of them, or shared traffic."""
+    first: dict[tuple, Place] = {}
+    for entry in present:
+        for index, route in enumerate(entry.values.get("routes", ())):
+            if route.is_default_in_main:
+                continue
+            at = entry.at.field("routes").item(index)
+            # the kernel's metric of an IPv6 route that has none, or 0
+            key = (route.to, route.table or 254, route.metric or (1024 if route.family == 6 else 0))
+            if key in first:
+                at.refuse(route.to, f"has a route in this table with this metric already, {first[key].path}", "another metric or table")
+            first.setdefault(key, at)
 
 
 def _check_default_routes(present: list[Entry], family: int) -> None:

@@ -15,64 +15,7 @@ from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import in
 from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
 from ansible_collections.gandi.hosting.plugins.plugin_utils._fields import POLICY_ROUTING, SELECTOR
 from ansible_collections.gandi.hosting.plugins.plugin_utils._model import INTERFACE, ROUTE, InterfacesError, parse
-
-HOSTILE = st.sampled_from(
-    ["eth0 eth1", "eth0\nDNS=192.0.2.66", "'", '"', "$(reboot)", "`id`", "../../etc/passwd", "ethé", "a;b", "x|y", "\\", "#", "%i", "*", "\x00"]
-)
-NAME = st.sampled_from(["eth0", "eth1", "eth2", "ens3", "eth0.100"])
-ADDRESS4 = st.builds("198.51.{}.{}/{}".format, st.integers(100, 103), st.integers(0, 255), st.sampled_from([24, 25, 31, 32]))
-ADDRESS6 = st.builds("2001:db8:{:x}::{:x}/{}".format, st.integers(0, 3), st.integers(0, 99), st.sampled_from([64, 127, 128]))
-ROUTER = st.builds("198.51.{}.1".format, st.integers(100, 103)) | st.sampled_from(["fe80::1", "2001:db8:1::1"])
-FLAG = st.booleans() | st.sampled_from(["yes", "no"])
-TABLE = st.sampled_from([100, 254, 255, 26519, 26520, 70000])
-JUNK = HOSTILE | st.none() | st.integers() | st.text(max_size=8) | st.lists(HOSTILE, max_size=2)
-
-RANGE = st.sampled_from([1, 25, "25", "25-26", "26-25", 65535, "x"])
-SELECTORS = {
-    "from": ADDRESS4 | ADDRESS6,
-    "to": st.sampled_from(["203.0.113.0/24", "2001:db8:f::/48", "192.0.2.1", "::/0", "default"]),
-    "tos": st.sampled_from([16, "0x10", "0xb8", 3]),
-    "fwmark": st.sampled_from(["0x2", 2, "0x200/0xff00", "0x2/0x1", 0]),
-    "iif": NAME | st.just("lo"),
-    "oif": NAME,
-    "uid": RANGE | st.sampled_from(["backup", "www-data", 0]),
-    "ipproto": st.sampled_from(["tcp", "icmp", "ICMPv6", 132, 256]),
-    "sport": RANGE,
-    "dport": RANGE,
-}
-SELECTOR_ENTRY = st.fixed_dictionaries({}, optional=SELECTORS)
-
-GOOD = {
-    "name": NAME,
-    "mac": st.builds("02:00:00:00:00:{:02x}".format, st.integers(0, 255)),
-    "primary": FLAG,
-    "state": st.sampled_from(["present", "absent"]),
-    "dhcp4": FLAG,
-    "dhcp6": FLAG,
-    "accept_ra": FLAG,
-    "addresses": st.lists(ADDRESS4 | ADDRESS6, max_size=3),
-    "gateway4": ROUTER,
-    "gateway6": ROUTER,
-    "nameservers": st.fixed_dictionaries({}, optional={"addresses": st.lists(ROUTER, max_size=2), "search": st.just(["example.net"])}),
-    "mtu": st.sampled_from([68, 1280, 1500, 9000]),
-    "routes": st.lists(
-        st.fixed_dictionaries(
-            {"to": st.sampled_from(["default", "203.0.113.0/24", "2001:db8:f::/48"]), "via": ROUTER},
-            optional={"metric": st.integers(0, 9), "table": TABLE, "on_link": FLAG},
-        ),
-        max_size=2,
-    ),
-    "optional": FLAG,
-    "agent": FLAG,
-    "policy_routing": FLAG
-    | st.fixed_dictionaries(
-        {}, optional={"table": TABLE, "selectors": st.lists(SELECTOR_ENTRY, max_size=2), "default": FLAG, "strict": FLAG, "connmark": FLAG}
-    ),
-}
-ENTRY = st.fixed_dictionaries({"name": NAME}, optional={key: value for key, value in GOOD.items() if key != "name"})
-SPOILT = st.fixed_dictionaries({}, optional={key: value | JUNK for key, value in GOOD.items()} | {"nmae": JUNK})
-# Mostly plain interfaces: with everything drawn at random, hardly any list would be a good one.
-SIMPLE = st.fixed_dictionaries({"name": NAME}, optional={word: GOOD[word] for word in ("addresses", "optional", "dhcp6")})
+from ansible_collections.gandi.hosting.tests.unit.any_interfaces import ENTRY, GOOD, HOSTILE, JUNK, SELECTOR_ENTRY, SELECTORS, SIMPLE, SPOILT, lists
 
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -122,6 +65,13 @@ def test_what_validates_renders_with_every_address(interfaces):
     for text in texts.values():
         for address in wanted:
             assert re.search(rf"^\s*(Address=|address |addresses: .*\"){re.escape(address)}($|\")", text, re.MULTILINE)
+
+
+@quick
+@given(lists())
+def test_good_lists_are_not_refused(interfaces):
+    """What the scenario `backends` gives to the real programs."""
+    assert outcome(interfaces)[1] is None
 
 
 @quick

@@ -196,6 +196,23 @@ def test_an_empty_list_is_legal():
     assert parse([]) == []
 
 
+@pytest.mark.parametrize(
+    ("via", "given", "on_link"),
+    [
+        ("198.51.100.1", {"addresses": ["198.51.100.10/24"]}, False),
+        ("198.51.101.1", {"addresses": ["198.51.100.10/24"], "dhcp4": True}, True),
+        ("198.51.101.1", {}, True),
+        ("2001:db8:9::1", {"addresses": ["2001:db8:2::10/64"], "accept_ra": True}, True),
+        ("fe80::1", {"addresses": ["198.51.100.10/24"]}, False),
+        ("fe80::1", {}, True),
+    ],
+)
+def test_a_router_that_no_static_address_reaches_is_on_the_link(via, given, on_link):
+    """The lease that reaches it comes later, and no network manager would wait for it. networkd wants any address beside fe80::."""
+    (route,) = only(name="eth1", routes=[{"to": "default", "via": via, "table": 300}], **given).routes
+    assert route.on_link is on_link
+
+
 def test_the_metric_in_the_gateways_table_hangs_on_the_identity():
     """A MAC keeps its metric under another name; two interfaces differ."""
     renamed = [only(name=name, mac="02:00:00:aa:bb:cc").gateways_metric for name in ("eth1", "eth2")]
