@@ -153,4 +153,3 @@ def twice(rules):
     """Return whether an interface of a Xen machine matches two of the rules; a GOTO between them would prevent it."""
     lines = [line for line in rules.splitlines() if re.search(r"^[^#]*manage_iface\.sh", line)]
     return len(lines) > 1 and not any("GOTO=" in line for line in lines[:-1])
-

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from . import _files, _managers, _policy_routing, _sysctl, _transaction
+from . import _managers, _policy_routing, _sysctl, _transaction
 
 
 def around_files(changes, aside, change, taken_over=()):

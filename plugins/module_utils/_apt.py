@@ -106,8 +106,10 @@ def key_of(repository):
         return _files.read(KEYRING).decode("utf-8", "replace")
     if not url.startswith(("https://", "file:///")):
         raise Failure("agent_repository_key_url: %s: a key that came over an open line proves nothing; expected https://" % url)
+    # only where a key is fetched: loading it takes as long as all the rest of a second run
+    from ansible.module_utils.urls import open_url
     try:
-        with urllib.request.urlopen(url, timeout=KEY_TIMEOUT) as answer:
+        with open_url(url, timeout=KEY_TIMEOUT) as answer:
             key = answer.read(1 << 20).decode("utf-8", "replace")
     except (OSError, urllib.error.URLError) as error:
         raise Failure("agent_repository_key_url: %s cannot be fetched: %s" % (url, error)) from error

@@ -99,9 +99,11 @@ def conflicts(manager, held, paths):
 
 def refusals(manager, found, paths):
     """Return a sentence for each interface in ``found``, as ``conflicts`` returns it."""
-    return [(TAKEABLE if can_be_taken(holder, manager) else NOT_OURS_TO_TAKE) % {
-                "interface": name, "other": holder.manager, "file": holder.path, "manager": manager, "own": paths[name]}
-            for name, holder in sorted(found.items())]
+    sentences = []
+    for name, holder in sorted(found.items()):
+        words = {"interface": name, "other": holder.manager, "file": holder.path, "manager": manager, "own": paths[name]}
+        sentences.append((TAKEABLE if can_be_taken(holder, manager) else NOT_OURS_TO_TAKE) % words)
+    return sentences
 
 
 def can_be_taken(holder, manager):
@@ -173,7 +175,8 @@ def _network_manager(link):
 
 
 def _ifupdown(entry, name, configured):
-    """``name``: the one that the interface has now. A stanza that nothing brings up is nobody's. udev brings up ``allow-hotplug``, at boot too; ``auto`` is networking.service's."""
+    """``name``: the one that the interface has now. A stanza that nothing brings up is nobody's. udev brings up ``allow-hotplug``, at boot
+    too; ``auto`` is networking.service's."""
     paths, classes = _stanzas.holders(name)
     if paths and (name in configured or "allow-hotplug" in classes or "auto" in classes and is_enabled("networking.service")):
         yield from (Holder(IFUPDOWN, path, False) for path in paths)

@@ -34,8 +34,9 @@ def inspect(expected, routed, rp_filter=None):
             link = links[index]
             own = [address.address for address in addresses if address.index == index]
             replies = [_reply(connection, links, link, address) for address in own]
-            found = {"name": link.name, "mac": link.mac, "up": link.up,
-                     "configured_by": [{"manager": holder.manager, "file": holder.path} for holder in held[entry.name]], "rp_filter": _effective("rp_filter", link.name),
+            holders = [{"manager": holder.manager, "file": holder.path} for holder in held[entry.name]]
+            found = {"name": link.name, "mac": link.mac, "up": link.up, "configured_by": holders,
+                     "rp_filter": _effective("rp_filter", link.name),
                      "arp_announce": _effective("arp_announce", link.name), "addresses": replies}
             interfaces.append(found)
             said = [sentence for reply in replies for sentence in _wrong(link.name, reply)]

@@ -9,7 +9,7 @@ import pytest
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 TARGET = sorted([*PLUGINS.glob("module_utils/**/*.py"), *PLUGINS.glob("modules/*.py")])
-OURS = ("ansible_collections.gandi.hosting.plugins.module_utils", "ansible.module_utils.basic")
+OURS = ("ansible_collections.gandi.hosting.plugins.module_utils", "ansible.module_utils.basic", "ansible.module_utils.urls")
 
 
 @pytest.mark.parametrize("path", TARGET, ids=lambda path: str(path.relative_to(PLUGINS)))
