@@ -13,6 +13,9 @@ from . import _apply, _background, _files, _managers, _others, _policy_routing, 
 from ._commands import Failure
 
 
+UNSAID = "%s: set aside from %s with its stanza, and not said in gandi_interfaces: %s"
+
+
 class Plan(typing.NamedTuple):
     """All that a run would do.
 
@@ -68,13 +71,14 @@ def run(sections, check_mode=False):
 
 def make_plan(sections):
     """Return the Plan: reads the host, changes nothing."""
-    changes, live, variant, names, aside = [], [], "", [], set()
+    changes, live, variant, names, aside, lost = [], [], "", [], set(), []
     if sections["sysctl"] is not None:
         changes, live = plan_sysctl(sections)
     if sections["interfaces"] is not None:
         variant, found = plan_interfaces(sections["interfaces"], sections["backend"], sections["takeover"])
         names = sorted({change.owner for change in found} - {_files.SHARED})
         aside = set().union(*[_stanzas.set_aside_names(change.before) ^ _stanzas.set_aside_names(change.after) for change in found])
+        lost = [UNSAID % (name, change.path, line) for change in found for name, line in _stanzas.unsaid(change.before, change.after)]
         changes = changes + found
     intents, policy_files, outcome = None, {}, _policy_routing.NOTHING
     if sections["policy_routing"] is not None:
@@ -85,7 +89,7 @@ def make_plan(sections):
         # where the intents are those that the service works by, it may be about to do just this
         outcome = _policy_routing.reconcile(intents, dry_run=True) if found else _policy_routing.difference(intents)
     service = bool(policy_files) and not _policy_routing.is_running()
-    return Plan(changes, live, variant, names, aside, intents, outcome.lines, service, outcome.problems)
+    return Plan(changes, live, variant, names, aside, intents, outcome.lines, service, lost + outcome.problems)
 
 
 def plan_sysctl(sections):
@@ -121,8 +125,9 @@ def plan_interfaces(section, backend, takeover):
     paths = {file["interface"]: path for path, file in reversed(list(files.items())) if file["interface"]}
     found = _others.conflicts(manager, held, paths)
     refused = {name: holder for name, holder in found.items() if not (takeover and _others.can_be_taken(holder, manager))}
-    if refused:
-        raise Failure("\n".join(_others.refusals(manager, refused, paths)))
+    sentences = _others.refusals(manager, refused, paths) + (_others.stacked(held, paths) if manager != _others.IFUPDOWN else [])
+    if sentences:
+        raise Failure("\n".join(sentences))
     files = dict(files, **_others.unmanaged(section["unmanaged"], manager, found, present))
     wanted = {path: (file["content"].encode(), int(file.get("mode", "0644"), 8), file["interface"] or _files.SHARED)
               for path, file in files.items()}

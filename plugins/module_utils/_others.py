@@ -10,6 +10,7 @@ over. Either way what was there stays on the host, and comes back to the byte wh
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import typing
@@ -35,6 +36,8 @@ TAKEABLE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would
 NOT_OURS_TO_TAKE = ("%(interface)s: %(other)s holds it (%(file)s), and %(manager)s would by %(own)s, which would not be in effect; expected "
                     "%(other)s to leave it alone")
 
+# Of [Network] (systemd.network(5)).
+STACKING = re.compile(r"\s*(Bridge|Bond|VRF|VLAN|MACVLAN|MACVTAP|IPVLAN|IPVTAP|IPoIB|VXLAN|Tunnel|L2TP|MACsec|Xfrm|BatmanAdvanced)\s*=")
 CLOUD_INIT = "/etc/cloud/cloud.cfg.d"
 CLOUD_INIT_CONTENT = _files.HEADER_LINE % _files.SHARED + """\
 # What is there stays; it is not written anew for another instance, beside the files of gandi.hosting.
@@ -97,6 +100,24 @@ def conflicts(manager, held, paths):
     return found
 
 
+def stacked(held, paths):
+    """Return a sentence for each interface whose file of networkd's puts something on top of it, or it below something: our file would be
+    in effect in its place, and nothing would say so any more. What a drop-in of our own file says stays said.
+
+    :arg held: as ``holders`` returns it.
+    :arg paths: ``{name: path}`` of our own files.
+    """
+    sentences = []
+    for name, path in paths.items():
+        for holder in held.get(name, ()):
+            if holder.manager in (NETWORKD, NETPLAN) and not holder.ours:
+                ours = os.path.join("/etc/systemd/network", _networkd_name(path))
+                lines = sorted(_stacking(holder.path) - _stacking(ours))
+                sentences += ["%s: %s says %s, which gandi_interfaces cannot; expected it in a drop-in of ours, %s.d/*.conf"
+                              % (name, holder.path, ", ".join(lines), ours)] if lines else []
+    return sentences
+
+
 def refusals(manager, found, paths):
     """Return a sentence for each interface in ``found``, as ``conflicts`` returns it."""
     sentences = []
@@ -151,6 +172,14 @@ def networkd_links(path):
     with netlink.Netlink() as connection:
         links = kernel.read_links(connection)
     return sorted(link.name for link in links.values() if _note(NETWORKD_LINKS, link).get("NETWORK_FILE") == path)
+
+
+def _stacking(path):
+    """Return the lines of a .network file, and of its drop-ins, that name a device on top of the link or below which it is."""
+    drop_ins = [other for folder in ("/etc", "/run", "/usr/lib")
+                for other in glob.glob("%s/systemd/network/%s.d/*.conf" % (folder, os.path.basename(path)))]
+    contents = [(_files.read(each) or b"").decode("utf-8", "replace") for each in [path, *drop_ins]]
+    return {line.strip() for content in contents for line in content.splitlines() if STACKING.match(line)}
 
 
 def _networkd_name(path):

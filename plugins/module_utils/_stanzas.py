@@ -25,6 +25,10 @@ SOURCE = """\
 source %s/gandi-*
 """ % OWN_FOLDER
 KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
+# Options of a stanza that a list of interfaces has words for, or that say how ifupdown itself does what the list asks for.
+SAID = frozenset(("iface", "address", "netmask", "network", "broadcast", "gateway", "metric", "mtu", "scope", "hostname", "client", "accept_ra",
+                  "autoconf", "dad-attempts", "dad-interval", "dns-nameserver", "dns-nameservers", "dns-search", "dns-domain", "request_prefix",
+                  "ll-attempts", "ll-interval", "leasehours", "leasetime", "vendor", "privext"))
 # The only names that source-directory takes (interfaces(5)).
 DIRECTORY_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
 
@@ -108,6 +112,14 @@ def restore(text):
 def set_aside_names(content):
     """Return the names whose stanzas are set aside in a file's content, which may be None."""
     return set(ASIDE_LINE.findall((content or b"").decode("utf-8", "surrogateescape")))
+
+
+def unsaid(before, after):
+    """Return ``[(name, line)]`` of what is newly set aside in a file, ``after`` its content ``before``, and a list of interfaces does not say."""
+    names = set_aside_names(after) - set_aside_names(before)
+    lines = (after or b"").decode("utf-8", "replace").splitlines()
+    found = [(name, line[len(ASIDE % name):].strip()) for line in lines for name in names if line.startswith(ASIDE % name)]
+    return [(name, line) for name, line in found if line.split()[0] not in SAID]
 
 
 def already_aside():

@@ -39,7 +39,8 @@ def alone(wait=False):
     :raises Failure: another run holds it.
     """
     os.makedirs(os.path.dirname(LOCK), exist_ok=True)
-    with open(LOCK, "a", encoding="utf-8") as file:
+    # not for others to hold
+    with open(LOCK, "a", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -44,7 +44,8 @@ A packet that a selector sends to T has no source yet: it gets one of IF, and fr
 ``strict`` puts an ``unreachable`` after the last lookup of each group (not a route in T: an unreachable route answers tier 1 before
 tier 2 is asked). It holds without a gateway and while the link is down, for the selectors also while the interface is detached:
 they name traffic that must not leave elsewhere. Its addresses are not there then, and have no rules. In T, the other managed subnets
-are unreachable for as long as there is no gateway to them: main would lead there by another way.
+are unreachable for as long as there is no gateway to them: main would lead there by another way. (For IPv6 it holds for what has a source
+only: refused without one, ip6_dst_lookup_tail in net/ipv6/ip6_output.c chooses one of any interface and looks again.)
 
 All priorities lie below those of ``main`` (32766) and of wg-quick (32764, 32765).
 """

@@ -105,3 +105,18 @@ def test_cloud_init_is_told_to_leave_files_alone_that_would_say_the_same_twice(t
     assert _others.cloud_init(NETWORKD) == _others.cloud_init(NETPLAN) == {}
     ((path, (content, _mode, _owner)),) = _others.cloud_init(IFUPDOWN).items()
     assert path == str(tmp_path / "99-gandi-hosting.cfg") and content.endswith(b"\nnetwork: {config: disabled}\n")
+
+
+def test_what_networkds_file_stacks_on_an_interface_is_not_lost_unsaid(tmp_path):
+    """Ours would be in effect in its place."""
+    path = tmp_path / "10-eth1.network"
+    path.write_text("[Match]\nName=eth1\n\n[Network]\nDHCP=yes\n VLAN = eth1.100\n#Bridge=br0\n")
+    held = {"eth1": [Holder(NETWORKD, str(path), False)]}
+    assert _others.stacked(held, OWN_PATHS) == [
+        "eth1: %s says VLAN = eth1.100, which gandi_interfaces cannot; expected it in a drop-in of ours, "
+        "/etc/systemd/network/05-gandi-eth1.network.d/*.conf" % path]
+    path.write_text("[Network]\nDHCP=yes\n")
+    assert _others.stacked(held, OWN_PATHS) == []
+
+
+OWN_PATHS = {"eth1": OWN[NETWORKD]}

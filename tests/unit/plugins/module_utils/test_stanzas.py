@@ -125,3 +125,12 @@ def test_the_names_that_are_set_aside_are_known(root):
     (folder / "interfaces").write_bytes(content)
     assert _stanzas.already_aside() == {"eth1"} == _stanzas.set_aside_names(content)
     assert _stanzas.set_aside_names(None) == set()
+
+
+def test_what_is_set_aside_and_not_said_elsewhere_is_told_once():
+    """An address has a word in the list, a command has none; what was set aside before is no news."""
+    before = INTERFACES.encode()
+    after = _stanzas.set_aside(INTERFACES, {"eth0", "eth1"}).encode()
+    assert [name for name, _line in _stanzas.unsaid(before, after)] == ["eth0", "eth0"]
+    assert _stanzas.unsaid(before, after)[0][1].startswith("up ip route add 203.0.113.0/24")
+    assert _stanzas.unsaid(after, after) == _stanzas.unsaid(after, before) == _stanzas.unsaid(None, None) == []
