@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 TIMEOUT = 120
+# There where systemd is PID 1 (sd_booted(3)).
+SYSTEMD = "/run/systemd/system"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -30,6 +33,15 @@ def run(*arguments, check=True, timeout=TIMEOUT):
     if check and done.returncode:
         raise Failure("%s: exit status %d: %s" % (" ".join(arguments), done.returncode, output or "no output"))
     return done.returncode, output
+
+
+def run_apart(*arguments):
+    """Run a program in a unit of its own, where what it leaves running belongs neither to a session nor to our own service.
+
+    :raises Failure: as ``run``.
+    """
+    apart = ("systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--property=KillMode=process")
+    return run(*(apart if os.path.isdir(SYSTEMD) else ()), *arguments)
 
 
 def is_active(unit):

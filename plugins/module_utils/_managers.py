@@ -12,7 +12,7 @@ import os
 import time
 
 from . import _files, _netplan, _others
-from ._commands import Failure, is_active, run
+from ._commands import Failure, is_active, run, run_apart
 from .reconciler import intents, kernel, netlink
 
 NETWORKD, NETWORKD_247, NETPLAN, DHCLIENT, DHCPCD = "networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"
@@ -157,7 +157,7 @@ class Ifupdown:
             if name in known:
                 run("systemctl", "start", "ifup@%s.service" % name)
             elif name in always:
-                run("ifup", name)
+                run_apart("ifup", name)
         for name in sorted(known - set(_others.ifstate())) if self._hotplug else ():
             if "interface %s=%s " % (name, HOTPLUG_STANZAS) in run("ifquery", "--verbose", name, check=False)[1]:
                 # nobody has named it, so nobody waits for it

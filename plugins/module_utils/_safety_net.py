@@ -20,7 +20,7 @@ import time
 import zipfile
 
 from . import _apply, _files, _policy_routing, _transaction
-from ._commands import Failure, is_active, run
+from ._commands import SYSTEMD, Failure, is_active, run
 
 ARMED_UNIT = "gandi-hosting-undo.service"
 BOOT_UNIT = "gandi-hosting-undo-boot.service"
@@ -62,7 +62,7 @@ def prepare():
 
     :raises Failure: systemd is not this host's init: nothing could undo a change after the connection is lost.
     """
-    if not os.path.isdir("/run/systemd/system"):
+    if not os.path.isdir(SYSTEMD):
         raise Failure("systemd does not run this host, so nothing could undo the change if the connection is lost; expected systemd as "
                       "PID 1, or confirm_timeout 0 to change the network without a net")
     _files.write(PROGRAM, program())
@@ -90,8 +90,7 @@ def program():
 def arm(identity, seconds):
     """Start the service that undoes the journal's change after ``seconds``; return when it is ready to."""
     run("systemctl", "reset-failed", ARMED_UNIT, check=False)
-    # KillMode: a DHCP client that ifup starts must not end with this service
-    run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify", "--property=KillMode=process",
+    run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify",
         "/usr/bin/python3", "-IB", PROGRAM, "wait", identity, str(seconds))
 
 
