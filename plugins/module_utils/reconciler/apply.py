@@ -47,12 +47,13 @@ def reconcile(netlink, intents, problems=(), dry_run=False):
     problems = list(problems) + unknown
     managed, state = survey(netlink, intents)
     actions = difference(managed, state, intents)
-    lines = [("+ " if action.verb == "add" else "- ") + planner.describe(action.what, state.links) for action in actions]
+    lines = [_line(action, state) for action in actions]
     if actions and not dry_run:
-        keys = {route.key for route in state.routes}
-        answers = netlink.change([_request(action, state, keys) for action in actions])
-        failed = {line: _why(action, code) for action, line, code in zip(actions, lines, answers)
-                  if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)}
+        failed = _send(netlink, actions, state)
+        if any(action.verb == "delete" and isinstance(action.what, kernel.Rule) for action in actions):
+            # where a rule that stays says more than one that goes, the kernel may have taken it instead (planner, _particular)
+            managed, state = survey(netlink, intents)
+            failed.update(_send(netlink, difference(managed, state, intents), state))
         problems += ["%s: %s" % pair for pair in failed.items()]
         lines = [line for line in lines if line not in failed]
     # a file that could not be understood may be one that marks: its rule in nftables is in the same table as the others'
@@ -61,6 +62,18 @@ def reconcile(netlink, intents, problems=(), dry_run=False):
         marks, complaints = connmark.reconcile(connmark.wanted(managed, state.links), dry_run)
         lines, problems = lines + marks, problems + complaints
     return Outcome(lines, problems)
+
+
+def _send(netlink, actions, state):
+    """Make the kernel do ``actions``; return ``{line: why not}`` of those that it refused."""
+    keys = {route.key for route in state.routes}
+    answers = netlink.change([_request(action, state, keys) for action in actions])
+    return {_line(action, state): _why(action, code) for action, code in zip(actions, answers)
+            if code and code not in HARMLESS.get((action.verb, type(action.what)), GONE)}
+
+
+def _line(action, state):
+    return ("+ " if action.verb == "add" else "- ") + planner.describe(action.what, state.links)
 
 
 def reconcile_host(netlink, directory=INTENTS_DIR, dry_run=False):

@@ -87,7 +87,7 @@ def plan(target, state, known_tables=None):
         stale_routes = [route for route in stale_routes if route.table in known_tables]
     return ([Action("add", route) for route in _ordered(target.routes - set(state.routes))]
             + [Action("add", rule) for rule in _ordered(target.rules - set(state.rules))]
-            + [Action("delete", rule) for rule in reversed(_ordered(stale_rules))]
+            + [Action("delete", rule) for rule in sorted(reversed(_ordered(stale_rules)), key=_particular, reverse=True)]
             + [Action("delete", route) for route in _ordered(stale_routes)])
 
 
@@ -183,6 +183,12 @@ def _of_selectors(intent):
             yield Rule(family, priority + 1, match, intent.table)
             if intent.strict:
                 yield Rule(family, priority + 2, match, 0)
+
+
+def _particular(rule):
+    """Sort rules of one priority by how much they say: to delete one, the kernel takes the first that says at least as much
+    (net/core/fib_rules.c, rule_find), so that one which says more must have gone before."""
+    return rule.family, rule.priority, sum(map(bool, rule.match))
 
 
 def _ordered(objects):

@@ -3,7 +3,7 @@
 
 import subprocess
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import apply, kernel, netlink, planner
@@ -27,6 +27,14 @@ def intents(draw):
                    draw(st.booleans()) and number == 1, draw(st.booleans())) for number in numbers]
 
 
+LESS, MORE = kernel.Match(uid=(1, 5)), kernel.Match(uid=(1, 5), fwmark=(2, 0xFFFFFFFF))
+BOTH, ONE = ([Intent("eth0", "", 26520, ()), Intent("eth1", "", 26521, (), matches)] for matches in ((LESS, MORE), (MORE,)))
+
+
+# to delete a rule, the kernel takes the first that says at least as much
+@example([(BOTH, "up")])
+@example([(BOTH, "up"), (ONE, "up")])
+@example([(BOTH, "up"), (BOTH[:1], "up")])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(intents(), st.sampled_from(["up", "down"])), min_size=1, max_size=4))
 def test_whatever_is_wanted_one_after_the_other_is_there_after_one_pass(ip, steps):
