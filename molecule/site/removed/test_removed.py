@@ -11,8 +11,8 @@ PLACES = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-
 
 def test_no_file_of_ours_is_left(host):
     assert [path for path in PLACES if host.file(path).exists] == []
-    # the agent and where it comes from stay: the package may be the image's own
-    assert host.run("grep -rlE 'gandi[.-]hosting' /etc | grep -v '^/etc/apt/'").stdout == ""
+    # the agent and where it comes from stay: the package, whose settings name it, may be the image's own
+    assert host.run("grep -rlE 'gandi[.-]hosting' /etc | grep -vE '^/etc/(apt/|default/gandi$)'").stdout == ""
 
 
 def test_the_secondaries_are_forgotten(host):
