@@ -50,7 +50,7 @@ def stanzas(interface: Interface, dhcpcd: bool, metric: int) -> list[Stanza]:
         *_static4(interface),
         *_static6(interface, kernel_ra, metric),
         *_dhcp4(interface, dhcpcd),
-        *_dhcp6(interface, dhcpcd, kernel_ra),
+        *_dhcp6(interface, dhcpcd),
     ] or [Stanza("inet", "manual")]
     found[0].lines[:0] = [*_link(interface, kernel_ra, dhcpcd), *_dns(interface)]
     for route in (*_gateway6_alone(interface, metric), *interface.routes):
@@ -112,10 +112,19 @@ def _dhcp4(interface: Interface, dhcpcd: bool) -> list[Stanza]:
     return [_dhcpcd(interface, 4)] if dhcpcd else [Stanza("inet", "dhcp")]
 
 
-def _dhcp6(interface: Interface, dhcpcd: bool, kernel_ra: bool) -> list[Stanza]:
+def _dhclient6(interface: Interface) -> Stanza:
+    """In the background at once. `inet6 dhcp` waits for an answer without end, ifdown waits for that ifup, and whoever has changed
+    something waits for ifdown. As there, it needs the link-local address; the kernel's part of IPv6 is set before the link is up."""
+    device = _device(interface)
+    files = f"-pf /run/dhclient6.{device}.pid -lf /var/lib/dhcp/dhclient6.{device}.leases {device}"
+    lines = ["up /lib/ifupdown/wait-for-ll6.sh", f"up dhclient -6 -nw {files}", f"down dhclient -6 -r {files} || true"]
+    return Stanza("inet6", "manual", lines)
+
+
+def _dhcp6(interface: Interface, dhcpcd: bool) -> list[Stanza]:
     if not interface.dhcp6:
         return []
-    return [_dhcpcd(interface, 6)] if dhcpcd else [Stanza("inet6", "dhcp", _ra_options(kernel_ra))]
+    return [_dhcpcd(interface, 6) if dhcpcd else _dhclient6(interface)]
 
 
 def _dhcpcd(interface: Interface, family: int) -> Stanza:
