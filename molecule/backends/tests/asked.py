@@ -15,6 +15,7 @@ NOISE = re.compile(
     # networkd, of a link whose MTU is too small for IPv6: the kernel has none of this there
     "|Failed to set IPv6LL|Could not set address genmode|Failed to read IPv6 MTU|Cannot configure proxy NDP"
     "|Waiting for DAD"                       # ifupdown's own progress
+    "|ignoring unknown interface eth0=eth0"  # ifup, which asks for eth0 before eth0.100, where there is a mapping for both
     "|^dhcpcd is not running$"               # what it is asked for (probe.py): a lease
 )
 
@@ -22,9 +23,10 @@ NOISE = re.compile(
 class Question:
     """A list, its files for one variant, and the interfaces for which a machine is to have them."""
 
-    def __init__(self, interfaces, variant):
-        self.interfaces = [interface for interface in parse(interfaces) if not interface.agent]
-        self.files = {path: file["content"] for path, file in files(parse(interfaces))[variant].items()}
+    def __init__(self, variant, interfaces, hotplug_default="none"):
+        present = parse(interfaces, hotplug_default)
+        self.interfaces = [interface for interface in present if not (interface.agent or interface.hotplug)]
+        self.files = {path: file["content"] for path, file in files(present)[variant].items()}
         # networkd finds by its MAC address an interface of any name
         self.names = {i.name: i.name if variant.startswith("ifupdown") or not i.mac else f"other{n}" for n, i in enumerate(self.interfaces)}
         self.links = {self.names[i.name]: i.mac or f"02:00:00:00:dd:{n:02x}" for n, i in enumerate(self.interfaces)}
