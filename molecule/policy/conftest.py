@@ -81,7 +81,8 @@ def settled(lab, machine):
     yield before
     try:
         wait_until(lambda: wrong(Lab.load(), machine))
-        wait_until(lambda: [(set(then) ^ set(now)) for then, now in zip(before, kernel(lab, machine)) if then != now], 5)
+        # a router that has not heard a solicitation is asked again after 4 s (RFC 4861, 10)
+        wait_until(lambda: [(set(then) ^ set(now)) for then, now in zip(before, kernel(lab, machine)) if then != now], 30)
     except AssertionError:
         renew(machine)
         raise

@@ -12,6 +12,9 @@ MANAGERS = [
     ("networkd", "systemctl restart systemd-networkd", True),
     ("networkd", "touch /etc/systemd/network/*gandi-eth1*; networkctl reload", False),
     ("networkd", "networkctl reconfigure eth1", True),
+    ("netplan", "netplan apply", True),
+    ("netplan", "systemctl restart systemd-networkd", True),
+    ("netplan", "networkctl reconfigure eth1", False),
     ("ifupdown", "ifdown eth1; ifup eth1", True),
     ("ifupdown", "systemctl restart networking", False),
 ]
@@ -49,7 +52,7 @@ def words(lab, machine):
     return found
 
 
-@pytest.mark.parametrize("backend, command, compared", MANAGERS, ids=[command for _backend, command, _compared in MANAGERS])
+@pytest.mark.parametrize("backend, command, compared", MANAGERS, ids=["%s: %s" % (backend, command) for backend, command, _compared in MANAGERS])
 def test_the_network_manager_starts_anew(settled, pinged, lab, machine, host, measured, backend, command, compared):
     """With the service and, for comparison, while it is stopped."""
     if lab.state.machine(machine).backend != backend:
