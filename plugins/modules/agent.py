@@ -142,17 +142,16 @@ options:
     elements: str
     choices: [dhcp, dhclient, udevd]
     default: [dhcp, dhclient]
+extends_documentation_fragment:
+  - gandi.hosting.attributes
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
     details: The repository is tried in check mode too, in a folder that is gone afterwards.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Where only the package will bring C(/etc/default/gandi), the settings are shown alone.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 author:
   - The gandi.hosting authors (@gandi-hosting)

@@ -194,16 +194,15 @@ options:
       - Needs O(confirm_timeout).
     type: bool
     default: false
+extends_documentation_fragment:
+  - gandi.hosting.attributes
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Rules and routes, and V(auto) in O(sysctl), are those that follow from the addresses that are there when the module starts.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
 author:
   - The gandi.hosting authors (@gandi-hosting)

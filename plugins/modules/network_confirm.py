@@ -16,17 +16,16 @@ options:
     description: What M(gandi.hosting.network) has returned as RV(gandi.hosting.network#module:confirm).
     type: str
     required: true
+extends_documentation_fragment:
+  - gandi.hosting.attributes
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying target.
     support: full
     details: There is nothing to confirm in check mode; nothing is done.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
     details: It ends a change whose difference was shown before.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: none
     details: A change can be confirmed once.
 author:
