@@ -158,10 +158,9 @@ def _ask(asker: socket.socket, question: dict, result: dict) -> None:
             if question["protocol"] == "tcp":
                 asker.connect(server)
                 asker.sendall(QUESTION + cookie)
+                said = asker.recv(256)
             else:
-                # not connected: connect() looks for a route twice, the second time from the address that it has found
-                asker.sendto(QUESTION + cookie, server)
-            said = asker.recv(256)
+                said = _ask_by_datagram(asker, QUESTION + cookie, server)
         except TimeoutError:
             result["error"] = "no answer"
         except OSError as error:
@@ -172,6 +171,17 @@ def _ask(asker: socket.socket, question: dict, result: dict) -> None:
             if question["protocol"] == "tcp":
                 # no TIME_WAIT: a fixed port can be used again at once
                 asker.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _ask_by_datagram(asker: socket.socket, text: bytes, server: tuple[str, int]) -> bytes:
+    """Asked twice, as a resolver would: a busy machine loses a datagram now and then. Not connected: connect() looks for a route
+    twice, the second time from the address that it has found."""
+    asker.sendto(text, server)
+    try:
+        return asker.recv(256)
+    except TimeoutError:
+        asker.sendto(text, server)
+        return asker.recv(256)
 
 
 if __name__ == "__main__":
