@@ -23,6 +23,7 @@ HANDS = [
     "ip rule delete priority 26540 from {eth1}; ip -6 rule delete priority 26530 from {eth1_6}",
     "ip route flush table 26521; ip -6 route flush table 26521",
     "ip route replace default via {neighbour} dev eth1 table 26521 protocol 171",
+    "ip -4 address flush dev eth1; sleep 0.2; ip address add {eth1}/24 dev eth1",
     "ip -4 address flush dev eth3; ip address add {eth3}/24 dev eth3; ip address add {eth3_second}/24 dev eth3",
     "ip link set eth3 down; ip link set eth3 up; ip -6 address replace {eth3_6}/64 dev eth3",
     "systemctl restart {service}",

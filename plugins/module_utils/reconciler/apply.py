@@ -30,7 +30,8 @@ def survey(netlink, intents):
     links = kernel.read_links(netlink)
     managed = intent_files.match(intents, links)
     state = kernel.read_state(netlink, links, managed)
-    return managed, state._replace(gateways={**leases.gateways(managed), **state.gateways})
+    leased = leases.gateways({index: links[index] for index in managed}, state.addresses)
+    return managed, state._replace(gateways={**leased, **state.gateways})
 
 
 def difference(managed, state, intents):

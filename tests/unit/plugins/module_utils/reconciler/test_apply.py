@@ -71,7 +71,7 @@ def test_a_link_that_only_the_gateways_table_knows_is_reached_directly(host):
 
 
 def test_a_gateway_that_only_networkds_lease_knows_is_used(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(leases, "FOLDER", str(tmp_path))
+    monkeypatch.setattr(leases, "NETWORKD", str(tmp_path))
     host("route flush table 26519")
     with netlink.Netlink() as connection:
         index = next(link.index for link in kernel.read_links(connection).values() if link.name == "eth1")
