@@ -11,7 +11,8 @@ The theory, in the order in which the files use it:
 ``netlink``   the rtnetlink wire format: requests, dumps, and nothing else (rtnetlink(7), netlink(7)).
 ``kernel``    what the kernel has: links, addresses, gateways, and the rules and routes that carry our mark.
 ``intents``   what is wanted: one small JSON file an interface in ``/etc/gandi-hosting/policy-routing.d``.
-``planner``   pure: from both, the rules and routes that must exist, and the difference. Everything that decides is here.
+``leases``    gateways that the kernel does not know, from the files of DHCP clients.
+``planner``   pure: from these, the rules and routes that must exist, and the difference. Everything that decides is here.
 ``connmark``  the nftables table that marks what comes in and is forwarded.
 ``apply``     sends the difference to the kernel.
 ``cli``       the command for people, with ``status`` and ``explain``.
