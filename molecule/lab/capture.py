@@ -66,7 +66,8 @@ class Question:
     uid: int = 0
     mark: int = 0
     tos: int = 0
-    timeout: float = 1.0
+    timeout: float = 2.0
+    """Seconds; TCP asks again after one (RFC 6298)."""
 
 
 @dataclass

@@ -14,6 +14,7 @@ import struct
 import sys
 
 _ETH_P_ALL = 0x0003
+_SO_RCVBUFFORCE = 33
 _ECHO = {(4, 8): "request", (4, 0): "reply", (6, 128): "request", (6, 129): "reply"}
 _TALK = {b"?": "request", b"!": "reply"}  # talk.py
 
@@ -44,7 +45,8 @@ def message(frame: bytes) -> tuple[str, bytes] | None:
 def watch(cookies: list[bytes]) -> None:
     """Print what passes until killed. `to_machine` is the direction as the port sees it."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)) as tap:
-        tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        # beyond what the machine allows to everybody: on a busy one this program gets its turn late (socket(7))
+        tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 32 << 20)
         print("ready", flush=True)
         while True:
             frame, (port, _protocol, kind, *_rest) = tap.recvfrom(65535)

@@ -9,7 +9,7 @@ import pytest
 from lab import Lab, Question
 
 CLIENT4, CLIENT6 = "198.19.0.2", "2001:db8:c::2"
-OURS = ("proto 171", "table 26519")
+OURS = ("proto 171",)
 PATIENCE = 60       # seconds until everything is as it was, dhcpcd's ARP probe, duplicate address detection and a busy machine included
 
 
@@ -40,13 +40,18 @@ def wrong(lab, machine, source="client", protocols=("icmp",)):
 
 
 def kernel(lab, machine):
-    """Return ``(ours, foreign)``: all rules and routes of a machine, sorted, without the clocks in them."""
+    """Return ``(ours, foreign)``: all rules and routes of a machine, sorted, without the clocks in them.
+
+    Not what others tell us in table 26519: networkd has a router there again when that has advertised itself once more.
+    """
     ours, foreign = [], []
     for family in ("-4", "-6"):
         for command in (["rule"], ["route", "show", "table", "all"]):
             said = lab.run_in(machine, "ip", family, *command).stdout
             for line in said.splitlines():
                 line = re.sub(r" expires \d+sec| metric 10\d\d|  +|\t", " ", line).strip()
+                if "table 26519" in line:
+                    continue
                 (ours if any(word in line for word in OURS) else foreign).append("%s %s %s" % (family, command[0], line))
     return sorted(ours), sorted(foreign)
 
