@@ -23,7 +23,6 @@ HANDS = [
     "ip rule delete priority 26540 from {eth1}; ip -6 rule delete priority 26530 from {eth1_6}",
     "ip route flush table 26521; ip -6 route flush table 26521",
     "ip route replace default via {neighbour} dev eth1 table 26521 protocol 171",
-    "ip -4 address flush dev eth1; sleep 0.2; ip address add {eth1}/24 dev eth1",
     "ip -4 address flush dev eth3; ip address add {eth3}/24 dev eth3; ip address add {eth3_second}/24 dev eth3",
     "ip link set eth3 down; ip link set eth3 up; ip -6 address replace {eth3_6}/64 dev eth3",
     "systemctl restart {service}",
@@ -95,6 +94,17 @@ def test_an_address_by_hand_is_served_like_any_other(settled, lab, machine, host
                        else kernel(lab, machine)[0], 5)
         finally:
             lab.run_in(machine, "ip", "address", "delete", "%s/%d" % (address, length), "dev", "eth1")
+
+
+def test_the_address_of_a_lease_is_taken_away_and_given_back_by_hand(settled, lab, machine, host):
+    """Its gateway in the kernel goes with it, and no client puts that back: the lease has it still."""
+    address = lab.state.machine(machine).nic("eth1").ipv4
+    host.check_output("ip -4 address flush dev eth1")
+    wait_until(lambda: kernel(lab, machine)[0] if any(address in line for line in kernel(lab, machine)[0]) else [], 10)
+    host.check_output("ip address add %s/24 dev eth1", address)
+    wait_until(lambda: wrong(lab, machine))
+    # networkd's own route to the gateway comes back with the next lease only
+    lab.renew(machine, "eth1", anew=True)
 
 
 def test_an_interface_that_is_plugged_in_while_udevd_restarts(settled, lab, machine, host):
