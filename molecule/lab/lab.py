@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -206,6 +207,16 @@ class Lab:
         """Talk to every global address of a machine and tell which way requests and replies went."""
         one = self.state.machine(name)
         return capture.trace(self.state, source, machine.addresses(one), count, interval, protocols)
+
+    def default_interfaces(self, name: str, family: str, patience: float = 30) -> set[str]:
+        """The interfaces of the default routes in main, once there is one: a router whose advertisement got lost is asked again
+        after seconds (RFC 7559). `family` is ip(8)'s option."""
+        deadline = time.monotonic() + patience
+        while True:
+            routes = self.exec(name, "ip", family, "route", "show", "default", "table", "main").stdout.splitlines()
+            if routes or time.monotonic() > deadline:
+                return {line.split("dev ")[1].split()[0] for line in routes}
+            time.sleep(0.5)
 
     def resolve(self, target: str, ipv6: bool = False) -> str:
         """An address as it is; VM:IF as that interface's address."""

@@ -48,9 +48,8 @@ def test_every_address_answers_through_its_own_interface(lab, machine):
 
 
 @pytest.mark.parametrize("family", ["-4", "-6"])
-def test_main_has_the_primarys_default_route_and_no_other(host, family):
-    routes = host.check_output("ip %s route show default table main" % family).splitlines()
-    assert {line.split("dev ")[1].split()[0] for line in routes} == {"eth0"}
+def test_main_has_the_primarys_default_route_and_no_other(lab, machine, family):
+    assert lab.default_interfaces(machine, family) == {"eth0"}
 
 
 def test_dns_comes_from_the_primary(host):
