@@ -274,6 +274,16 @@ def test_the_run_after_a_crash_repairs_it_first(run, host, machine, lab):
     assert status == 0 and not unconfirmed(host)
 
 
+def test_where_systemd_does_not_run_the_machine_nothing_is_changed(run, same, host):
+    """Nothing could undo it. It looks so to everybody who asks (sd_booted(3))."""
+    host.check_output("mv /run/systemd/system /run/systemd/hidden")
+    try:
+        status, said = run([PRIMARY, dict(SECONDARY, mtu=1400)])
+    finally:
+        host.check_output("mv /run/systemd/hidden /run/systemd/system")
+    assert status != 0 and "systemd does not run this host, so nothing could undo the change if the connection is lost" in said
+
+
 def test_a_good_change_stands(run, host):
     """And nothing of the net is left behind, now or after the time."""
     succeeds(run([PRIMARY, dict(SECONDARY, mtu=1400)]))

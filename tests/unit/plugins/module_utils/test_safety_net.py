@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.gandi.hosting.plugins.module_utils import _safety_net
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
 
 FOLDER = Path(_safety_net.__file__).parent
 
@@ -23,3 +26,9 @@ def test_it_has_every_part_that_a_part_imports():
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1 and not node.module
                     for alias in node.names}
         assert {part + ".py" for part in imported - {"reconciler"}} <= set(_safety_net.PARTS)
+
+
+def test_without_systemd_nothing_is_armed(tmp_path, monkeypatch):
+    monkeypatch.setattr(_safety_net, "SYSTEMD", str(tmp_path / "none"))
+    with pytest.raises(Failure, match="expected systemd as PID 1, or confirm_timeout 0 to change the network without a net"):
+        _safety_net.prepare()
