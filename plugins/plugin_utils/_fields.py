@@ -36,8 +36,6 @@ OUR_TABLES = range(GATEWAYS_TABLE, HOTPLUG_TABLES.stop)
 KERNEL_TABLES = range(253, 256)
 LARGEST = 2**31 - 1  # of a route's metric or table: netplan writes more as a negative number for networkd
 
-FAMILY_OF = {"gateway4": 4, "gateway6": 6}
-
 PROTOCOL_NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()} | {"icmpv6": 58}
 FAMILY_OF_PROTOCOL = {1: 4, 58: 6}
 

@@ -2,7 +2,7 @@
 """Whatever somebody does to the network, everything is right again by itself; how many pings were lost meanwhile is printed."""
 
 import pytest
-from conftest import first, kernel, missing, wait_until, wrong
+from conftest import kernel, missing, wait_until, wrong
 
 from lab import Lab
 

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _policy_routing
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import apply, cli, explain, intents, netlink, status
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import apply, cli, explain, intents, status
 
 FILES = {
     "eth0": {"name": "eth0", "table": 26520, "gateway4": "198.18.0.1"},
