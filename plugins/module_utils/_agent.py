@@ -219,11 +219,6 @@ def make(plan, params):
 def _write(path, content, mode):
     if content is None:
         _files.remove(path)
-        folder = os.path.dirname(path)
-        # a drop-in's folder, or one of ours
-        if os.path.basename(folder).startswith("gandi-hosting-agent") or folder.endswith(".d") and "/systemd/" in folder:
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
     else:
         _files.write(path, content, mode)
 

@@ -16,9 +16,10 @@ import typing
 HEADER = re.compile(rb"\A(?:#![^\n]*\n)?# gandi\.hosting: (\S+): (?:MAC ([0-9a-f:]{17}): )?")
 HEADER_LINE = "# gandi.hosting: %s: written by Ansible, changes are overwritten\n"
 SHARED = "*"
-# How the paths of folders begin that are ours altogether, or that nobody misses when they are empty: they go with the last file in them.
-ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting", "/etc/systemd/network/10-netplan-00-gandi-",
-         "/etc/iproute2")
+# How the paths of folders begin that are ours altogether, or that nobody misses when they are empty: they go with the last file in them,
+# and so do those of drop-ins.
+ROOTS = ("/etc/gandi-hosting", "/usr/local/lib/gandi-hosting", "/var/lib/gandi-hosting", "/etc/iproute2")
+DROP_INS = re.compile(r"/etc/systemd/.+\.d\Z")
 
 
 # How the names begin and end of what is not there to stay: hidden, and taken for its own by none of the programs that read these folders.
@@ -120,7 +121,7 @@ def remove(path):
     os.unlink(path)
     folder = os.path.dirname(path)
     with contextlib.suppress(OSError):
-        while folder.startswith(ROOTS) and not os.listdir(folder):
+        while (folder.startswith(ROOTS) or DROP_INS.match(folder)) and not os.listdir(folder):
             os.rmdir(folder)
             folder = os.path.dirname(folder)
     sync_folder(folder)

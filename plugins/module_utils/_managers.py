@@ -26,6 +26,7 @@ FOLDERS = (
     "/etc/systemd/network/10-netplan-00-gandi-*.network.d",
     "/etc/systemd/networkd.conf.d",
     "/etc/systemd/system/systemd-networkd.service.d",
+    "/etc/systemd/system/ifup@.service.d",
     "/etc/network/interfaces.d",
     "/etc/dhcp/dhclient-enter-hooks.d",
     "/etc/dhcp/dhclient-exit-hooks.d",
@@ -37,6 +38,8 @@ FOLDERS = (
 HOTPLUG_NETWORK = "/etc/systemd/network/85-gandi--hotplug.network"
 HOTPLUG_STANZAS = "gandi--hotplug"
 HOTPLUG_FILES = (HOTPLUG_NETWORK, "/etc/network/interfaces.d/" + HOTPLUG_STANZAS, "/etc/gandi-hosting/dhcpcd--hotplug.conf")
+# What is said of the unit by which udev, and we, bring up an interface that is plugged in.
+IFUP_UNIT = "/etc/systemd/system/ifup@.service.d/"
 # The unit in which the Gandi agent runs dhclient for an interface (gandi-hosting-vm2).
 AGENT_CLIENT = "gandi-dhclient@%s.service"
 # How often, and every how many seconds, networkd is asked whether it has looked at a link.
@@ -133,6 +136,7 @@ class Ifupdown:
 
     def __init__(self, paths):
         self._hotplug = any(path in HOTPLUG_FILES for path in paths)
+        self._unit = any(path.startswith(IFUP_UNIT) for path in paths)
 
     @staticmethod
     def is_installed():
@@ -147,6 +151,8 @@ class Ifupdown:
                 run("ifdown", name)
 
     def after(self, names, _gone):
+        if self._unit:
+            run("systemctl", "daemon-reload")
         if not (names or self._hotplug):
             return
         known, always = self._listed("--allow=hotplug"), self._listed()
@@ -182,7 +188,7 @@ class Ifupdown:
 # forgets is taken down by us, which must not come after ifup.
 MANAGERS = (
     (Networkd, ("/etc/systemd/network", "/etc/netplan/")),
-    (Ifupdown, ("/etc/network/", "/etc/dhcp/", "/etc/gandi-hosting/dhcpcd", "/usr/local/lib/gandi-hosting/dhcpcd")),
+    (Ifupdown, ("/etc/network/", "/etc/dhcp/", "/etc/gandi-hosting/dhcpcd", "/usr/local/lib/gandi-hosting/dhcpcd", IFUP_UNIT)),
 )
 
 

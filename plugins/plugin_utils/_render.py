@@ -141,6 +141,8 @@ def _stanza_files(present: list[Interface], dhcpcd: bool) -> Files:
         )
         for i in ours
     }
+    if ours:
+        found["/etc/systemd/system/ifup@.service.d/gandi-hosting.conf"] = _file("ifupdown-ifup.service.j2")
     lines = _mapping(present)
     if lines:
         # A name of ours (gandi-*), and that of no interface's own file: names do not begin with a dash.

@@ -103,6 +103,14 @@ def test_one_under_a_name_that_nobody_expects(host, without, plugged, settled):
         assert nics["eth2"].ipv4 in of(host, "eth7")[0]
 
 
+def test_one_that_comes_and_goes_often_is_there_in_the_end(lab, host, without):
+    """systemd gives up what is started more than five times in ten seconds. The end is what every test here ends with."""
+    for _time in range(8):
+        with without("eth2"):
+            pass
+        host.check_output("udevadm settle")
+
+
 @pytest.mark.parametrize("name", ["eth2", "eth3"])
 def test_a_name_of_the_list_without_its_mac_and_an_absent_one_get_nothing(lab, machine, host, without, plugged, settled, name):
     """Not what that entry says, and not what interfaces get that nobody named. eth0 and eth1 are what they were."""

@@ -2,6 +2,7 @@
 """The one writer of files: whole or not at all, and only what is ours is ever removed."""
 
 import os
+import re
 
 import pytest
 
@@ -55,7 +56,9 @@ def test_changes_are_what_differs_in_content_or_mode_and_what_is_no_longer_wante
 
 def test_the_last_file_takes_folders_of_ours_along_and_no_others(tmp_path, monkeypatch):
     monkeypatch.setattr(_files, "ROOTS", (str(tmp_path / "ours"),))
-    for folder in ("ours/deep", "others"):
+    assert _files.DROP_INS.match("/etc/systemd/system/ifup@.service.d") and not _files.DROP_INS.match("/etc/systemd/system")
+    monkeypatch.setattr(_files, "DROP_INS", re.compile(r".*/others/.+\.d\Z"))
+    for folder in ("ours/deep", "others/unit.d", "others"):
         _files.write(str(tmp_path / folder / "file"), b"")
         _files.remove(str(tmp_path / folder / "file"))
     assert os.listdir(tmp_path) == ["others"]
