@@ -102,7 +102,7 @@ options:
             description: The route's metric.
             type: int
           table:
-            description: The route's table; main when it is not given. The tables 26519 to 26999 are kept for policy routing.
+            description: The route's table; main when it is not given. The tables 26518 to 26999 are kept for policy routing.
             type: int
           on_link:
             description: Reach the router directly although it is in none of the interface's prefixes.
@@ -133,8 +133,8 @@ options:
             replies keep their way (those of forwarded connections where C(connmark) is on for the interface that they came in by).
             At most one interface may have it.
           - C(strict=true) makes what should leave through the interface unreachable, rather than sent another way, for as long as
-            its gateway is not known or its link is down; for selectors and C(default) also while it is detached. That holds for IPv4; with
-            IPv6 the kernel, refused once, looks again with an address of another interface, and what is bound to none leaves there.
+            its gateway is not known or its link is down; for selectors and C(default) also while it is detached. For IPv6 sockets that
+            are bound to no address this needs a link on which nobody is, the bridge C(gandi-nowhere).
           - C(connmark=true) sends the replies of forwarded connections (to containers with published ports) out through the interface
             that they came in by. The host needs nftables; an effective rp_filter of 1 drops such connections on arrival.
           - The primary's default is V(true) as soon as another interface has it, so that replies to the segments of the others leave

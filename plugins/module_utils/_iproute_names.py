@@ -29,7 +29,7 @@ def name_of_table(interface):
 def files(entries):
     """Return ``{path: (content, mode, owner)}`` for interfaces with ``name`` and ``table``."""
     tables = {entry["table"]: name_of_table(entry["name"]) for entry in entries}
-    tables[reconciler.GATEWAYS_TABLE] = "gandi-leases"
+    tables.update({reconciler.GATEWAYS_TABLE: "gandi-leases", reconciler.NOWHERE_TABLE: "gandi-nowhere"})
     return {TABLES_PATH: _file(tables), PROTOCOLS_PATH: _file({reconciler.PROTOCOL: PROTOCOL_NAME})}
 
 

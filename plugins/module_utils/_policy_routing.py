@@ -12,13 +12,13 @@ import time
 from . import _files, _iproute_names, reconciler
 from ._commands import Failure, is_active, run
 # what is installed must also be what a module carries with it to the host, so each part is named here
-from .reconciler import apply, cli, connmark, explain, intents, kernel, leases, netlink, planner, service, status
+from .reconciler import apply, cli, connmark, explain, intents, kernel, leases, netlink, nowhere, planner, service, status
 
 UNIT = "gandi-policy-routing.service"
 UNIT_PATH = "/etc/systemd/system/" + UNIT
 COMMAND_PATH = "/usr/local/sbin/gandi-policy-routing"
 PROGRAM_FOLDER = "/usr/local/lib/gandi-hosting/reconciler"
-PROGRAM = (reconciler, apply, cli, connmark, explain, intents, kernel, leases, netlink, planner, service, status)
+PROGRAM = (reconciler, apply, cli, connmark, explain, intents, kernel, leases, netlink, nowhere, planner, service, status)
 
 NOTHING = apply.Outcome([], [])
 

@@ -22,7 +22,7 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, HOTPLUG_TABLES
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, HOTPLUG_TABLES, NOWHERE_TABLE
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import LAST_PORT
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import PROTOCOL_NAMES
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.planner import IPV4_TOS
@@ -32,7 +32,7 @@ try:
 except ImportError:  # reported by _model.parse(), which everything goes through
     netaddr = None
 
-OUR_TABLES = range(GATEWAYS_TABLE, HOTPLUG_TABLES.stop)
+OUR_TABLES = range(NOWHERE_TABLE, HOTPLUG_TABLES.stop)
 KERNEL_TABLES = range(253, 256)
 LARGEST = 2**31 - 1  # of a route's metric or table: netplan writes more as a negative number for networkd
 
@@ -154,6 +154,8 @@ def fixed_table(value: Any, at: Place) -> int | None:
         return at.refuse(table, "is one of the kernel's own tables", "a number other than 253 to 255")
     if table == GATEWAYS_TABLE:
         return at.refuse(table, "is where the gateways of leases are kept", "another number")
+    if table == NOWHERE_TABLE:
+        return at.refuse(table, "is where strict sends what must not leave", "another number")
     return table
 
 

@@ -20,7 +20,7 @@ def test_the_secondaries_are_forgotten(host):
     assert {link["ifname"] for link in links if link.get("addr_info")} == {"eth0"}
 
 
-@pytest.mark.parametrize("command", ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all"])
+@pytest.mark.parametrize("command", ["ip rule", "ip -6 rule", "ip route show table all", "ip -6 route show table all", "ip link"])
 def test_no_rule_or_route_of_ours_is_left(host, command):
     said = host.check_output(command)
     assert "proto 171" not in said and "gandi" not in said and "26519" not in said

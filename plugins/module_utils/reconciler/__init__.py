@@ -14,6 +14,7 @@ The theory, in the order in which the files use it:
 ``leases``    gateways that the kernel does not know, from the files of DHCP clients.
 ``planner``   pure: from these, the rules and routes that must exist, and the difference. Everything that decides is here.
 ``connmark``  the nftables table that marks what comes in and is forwarded.
+``nowhere``   the link that nobody is on, for ``strict`` and IPv6.
 ``apply``     sends the difference to the kernel.
 ``cli``       the command for people, with ``status`` and ``explain``.
 ``service``   listens to the kernel and runs all of the above again (level-triggered: it never trusts an event's content).
@@ -37,6 +38,8 @@ override them. That is what keeps replies symmetric. Then comes what is not boun
     26600: SELECTOR lookup main suppress_prefixlength 0  what the user says shall leave through IF; four priorities an interface,
     26601: SELECTOR lookup T                             by its table's number, so that the order of two interfaces is the same
                                                          on every run; those of one interface lead to the same place anyway
+    26602: SELECTOR iif lo lookup 26518                  strict, IPv6: see below
+    26603: SELECTOR unreachable                          strict
     30600: from all lookup main suppress_prefixlength 0  everything else, for the one interface that is the default
     30601: from all lookup T
 
@@ -45,13 +48,15 @@ A packet that a selector sends to T has no source yet: it gets one of IF, and fr
 ``strict`` puts an ``unreachable`` after the last lookup of each group (not a route in T: an unreachable route answers tier 1 before
 tier 2 is asked). It holds without a gateway and while the link is down, for the selectors also while the interface is detached:
 they name traffic that must not leave elsewhere. Its addresses are not there then, and have no rules. In T, the other managed subnets
-are unreachable for as long as there is no gateway to them: main would lead there by another way. (For IPv6 it holds for what has a source
-only: refused without one, ip6_dst_lookup_tail in net/ipv6/ip6_output.c chooses one of any interface and looks again.)
+are unreachable for as long as there is no gateway to them: main would lead there by another way.
+An IPv6 socket without an address would be given any and get out by that, so it is led to where nobody is, before the unreachable
+(``nowhere``).
 
 All priorities lie below those of ``main`` (32766) and of wg-quick (32764, 32765).
 """
 
 PROTOCOL = 171                 # rtm_protocol and FRA_PROTOCOL of all that is ours; unused in iproute2's rt_protos
+NOWHERE_TABLE = 26518          # of the link that nobody is on
 GATEWAYS_TABLE = 26519         # no rule looks here: DHCP clients leave a lease's gateway in it, where the kernel reports it
 TABLES = range(26520, 26900)   # an interface's own table, unless the user fixes one
 HOTPLUG_TABLES = range(26900, 27000)    # of interfaces that nobody has named, by a hash of the MAC address: nothing is stored for these
@@ -63,9 +68,9 @@ PRIORITY_DEFAULT = 26540
 PRIORITY_UNREACHABLE = 26545
 PRIORITY_MARK = 26550, 26555, 26560, 26565      # own link, main, T, unreachable
 PRIORITY_DEVICE = 26570, 26580
-PRIORITY_SELECTORS = 26600     # main, T, unreachable for each interface
-PRIORITY_ALL = 30600           # the same three for the default interface
-PRIORITIES = range(PRIORITY_OWN_LINK, PRIORITY_ALL + 3)
+PRIORITY_SELECTORS = 26600     # main, T, nowhere, unreachable for each interface
+PRIORITY_ALL = 30600           # the same four for the default interface
+PRIORITIES = range(PRIORITY_OWN_LINK, PRIORITY_ALL + 4)
 
 INTENTS_DIR = "/etc/gandi-hosting/policy-routing.d"
 LOCK_FILE = "/run/gandi-hosting/policy-routing.lock"

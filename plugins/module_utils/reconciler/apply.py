@@ -10,7 +10,7 @@ import typing
 
 from . import INTENTS_DIR, LOCK_FILE
 from . import intents as intent_files
-from . import connmark, kernel, leases, planner
+from . import connmark, kernel, leases, nowhere, planner
 from . import netlink as nl
 
 # What an answer means when it is not an error: the object came, or went, between our reading and our writing.
@@ -31,15 +31,17 @@ def survey(netlink, intents):
     managed = intent_files.match(intents, links)
     state = kernel.read_state(netlink, links, managed)
     leased = leases.gateways({index: links[index] for index in managed}, state.addresses)
-    return managed, state._replace(gateways={**leased, **state.gateways})
+    return managed, state._replace(gateways={**leased, **state.gateways}, nowhere=nowhere.index_of(links, state.addresses))
 
 
 def difference(managed, state, intents):
-    """Return the plan; where a file could not be understood, nothing is deleted that may belong to it."""
+    """Return ``(lines, actions)``: what is to become of the link that nobody is on, and the plan for rules and routes. Where a file could
+    not be understood, nothing is deleted that may belong to it."""
     attached = {id(intent) for intent in managed.values()}
     target = planner.wanted(managed, state, [intent for intent in intents if id(intent) not in attached])
     unclear = not all(intent.table for intent in intents)
-    return planner.plan(target, state, {intent.table for intent in intents if intent.table} if unclear else None)
+    return nowhere.difference(target.nowhere or unclear and state.nowhere, state), planner.plan(
+        target, state, {intent.table for intent in intents if intent.table} if unclear else None)
 
 
 def reconcile(netlink, intents, problems=(), dry_run=False):
@@ -47,22 +49,32 @@ def reconcile(netlink, intents, problems=(), dry_run=False):
     intents, unknown = intent_files.resolve(intents)
     problems = list(problems) + unknown
     managed, state = survey(netlink, intents)
-    actions = difference(managed, state, intents)
+    link, actions = difference(managed, state, intents)
+    if link == [nowhere.COMES]:
+        if dry_run:
+            links, index = nowhere.imagined(state.links)
+            state = state._replace(links=links, nowhere=index)
+        else:
+            problems += nowhere.make(netlink)
+            managed, state = survey(netlink, intents)
+        actions = difference(managed, state, intents)[1]
     lines = [_line(action, state) for action in actions]
     if actions and not dry_run:
         failed = _send(netlink, actions, state)
         if any(action.verb == "delete" and isinstance(action.what, kernel.Rule) for action in actions):
             # where a rule that stays says more than one that goes, the kernel may have taken it instead (planner, _particular)
             managed, state = survey(netlink, intents)
-            failed.update(_send(netlink, difference(managed, state, intents), state))
+            failed.update(_send(netlink, difference(managed, state, intents)[1], state))
         problems += ["%s: %s" % pair for pair in failed.items()]
         lines = [line for line in lines if line not in failed]
+    if link == [nowhere.GOES] and not dry_run:
+        problems += nowhere.remove(netlink)
     # a file that could not be understood may be one that marks: its rule in nftables is in the same table as the others'
     if all(intent.table for intent in intents):
         # after the rules that marks lead to
         marks, complaints = connmark.reconcile(connmark.wanted(managed, state.links), dry_run)
         lines, problems = lines + marks, problems + complaints
-    return Outcome(lines, problems)
+    return Outcome(link + lines, problems)
 
 
 def _send(netlink, actions, state):

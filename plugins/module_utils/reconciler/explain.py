@@ -11,12 +11,12 @@ import os
 import socket
 import typing
 
-from . import PROTOCOL
+from . import NOWHERE_TABLE, PROTOCOL
 from . import intents as intent_files
 from . import kernel, planner
 from . import netlink as nl
 
-RTA_UID, RTA_MARK, RTA_IP_PROTO, RTA_SPORT, RTA_DPORT, RTA_PREFSRC = 25, 16, 27, 28, 29, 7
+RTA_UID, RTA_MARK, RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 25, 16, 27, 28, 29
 FRA_GOTO, FRA_L3MDEV = 4, 19
 FIB_RULE_INVERT = 0x2
 FR_ACT_GOTO, FR_ACT_NOP = 2, 3
@@ -106,7 +106,7 @@ def explain(netlink, flow, links):
     route = kernel.Route(table, destination, gateway, index, 0)
     words = planner.describe(route, links).partition(" route ")[2]
     index, gateway = next(kernel.next_hops(chosen))
-    source = flow.source or chosen.get(RTA_PREFSRC)
+    source = flow.source or chosen.get(kernel.RTA_PREFSRC)
     return Answer(rule, protocol == PROTOCOL, passed, words, index, gateway, source, header[7] == RTN_LOCAL)
 
 
@@ -231,7 +231,7 @@ def report(netlink, flow):
     lines.append("route    %s%s" % (answer.route, of_interface))
     if answer.local:
         lines.append("leaves   not at all: it is for this host")
-    elif answer.index:
+    elif answer.index and not (answer.ours and answer.rule.table == NOWHERE_TABLE):
         name = links[answer.index].name if answer.index in links else "interface %d" % answer.index
         lines.append("leaves   through %s, %s%s" % (
             name, "by %s" % kernel.text(answer.gateway) if answer.gateway else "on the link",
@@ -248,7 +248,7 @@ def _meaning(rule, ours, names):
     if not ours:
         return "not one of ours"
     match, name = rule.match, names.get(rule.table, "")
-    if not rule.table:
+    if rule.table in (0, NOWHERE_TABLE):
         return "strict: it should leave through an interface that cannot take it, and leaves by no other"
     if rule.table == kernel.MAIN_TABLE:
         return "the main table knows a more precise way than a default"

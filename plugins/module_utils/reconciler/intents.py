@@ -11,7 +11,7 @@ import stat
 import typing
 import zlib
 
-from . import GATEWAYS_TABLE, HOTPLUG_TABLES, INTENTS_DIR, connmark
+from . import GATEWAYS_TABLE, HOTPLUG_TABLES, INTENTS_DIR, NOWHERE_TABLE, connmark
 from .kernel import ALL_BITS, Match, Prefix, pack
 from .planner import families
 
@@ -63,7 +63,7 @@ def parse(content, path):
         raise Malformed("%s: name: %s is not the name of an interface" % (path, _short(data.get("name"))))
     if not isinstance(mac, str) or not re.fullmatch("([0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2})*)?", mac):
         raise Malformed("%s: mac: %s is not a MAC address" % (path, _short(mac)))
-    if not _is_number(table, 1, ALL_BITS) or 253 <= table <= 255 or table == GATEWAYS_TABLE:
+    if not _is_number(table, 1, ALL_BITS) or 253 <= table <= 255 or table in (GATEWAYS_TABLE, NOWHERE_TABLE):
         raise Malformed("%s: table: %s is not the number of a table of one's own" % (path, _short(table)))
     for field in ("default", "strict"):
         if not isinstance(data.get(field, False), bool):

@@ -26,7 +26,7 @@ IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x08, 0x40, 0x200
 NDA_DST = 1
 NTF_ROUTER = 0x80
 NUD_INCOMPLETE, NUD_FAILED = 0x01, 0x20
-RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 9, 15
+RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 7, 9, 15
 RTM_F_CLONED, RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH = 0x200, 0x1000, 0x2000
 RTNH_F_ONLINK = 0x4
 RTN_UNICAST, RTN_UNREACHABLE = 1, 7
@@ -157,6 +157,7 @@ class Route(typing.NamedTuple):
     index: int
     metric: int
     type: int = RTN_UNICAST
+    source: typing.Optional[bytes] = None   # the preferred one of what has none yet
 
     @property
     def family(self):
@@ -187,6 +188,7 @@ class State(typing.NamedTuple):
     rules: dict         # {Rule: bytes}
     routes: dict        # {Route: bytes}
     heard: frozenset = frozenset()  # indexes whose IPv6 gateway is known by its advertisements alone
+    nowhere: int = 0    # the index of the link that nobody is on, 0 where it is not there
 
 
 def family_of(address):
@@ -421,7 +423,7 @@ def dump_plain_routes(netlink, family, table, protocol=0):
         unreachable = header[7] == RTN_UNREACHABLE
         # the kernel gives IPv6's unreachable routes the loopback interface
         yield Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1],
-                    0 if unreachable else hops[0][0], metric_of(found), header[7] if len(hops) == 1 else 0), header[5], body
+                    0 if unreachable else hops[0][0], metric_of(found), header[7] if len(hops) == 1 else 0, found.get(RTA_PREFSRC)), header[5], body
 
 
 def encode_rule(rule):
@@ -464,6 +466,8 @@ def encode_route(route):
         body += nl.attribute(RTA_PRIORITY, nl.U32.pack(route.metric))
     if route.index:
         body += nl.attribute(RTA_OIF, nl.U32.pack(route.index))
+    if route.source:
+        body += nl.attribute(RTA_PREFSRC, route.source)
     return body + nl.attribute(RTA_TABLE, nl.U32.pack(route.table))
 
 

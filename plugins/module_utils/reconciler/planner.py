@@ -10,8 +10,9 @@ mark never reach this file.
 import socket
 import typing
 
-from . import (MAIN_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK, PRIORITY_OWN_LINK,
+from . import (MAIN_TABLE, NOWHERE_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK, PRIORITY_OWN_LINK,
                PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
+from . import nowhere
 from .connmark import match_of
 from .kernel import EVERYTHING, FAMILIES, HEARD_METRIC, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
 
@@ -32,6 +33,7 @@ class Action(typing.NamedTuple):
 class Wanted(typing.NamedTuple):
     rules: frozenset
     routes: frozenset
+    nowhere: bool = False       # whether the link that nobody is on is needed
 
 
 def wanted(managed, state, detached=()):
@@ -66,7 +68,13 @@ def wanted(managed, state, detached=()):
     for intent in detached:
         if intent.table and intent.strict:
             rules += _of_selectors(intent)
-    return Wanted(frozenset(rules), frozenset(routes))
+    # only from an address that has a rule could anything get out
+    if not any(len(address) == len(nowhere.ADDRESS) for found in addresses.values() for address in found):
+        rules = [rule for rule in rules if rule.table != NOWHERE_TABLE]
+    led = any(rule.table == NOWHERE_TABLE for rule in rules)
+    if led and state.nowhere:
+        routes.append(nowhere.route(state.nowhere))
+    return Wanted(frozenset(rules), frozenset(routes), led)
 
 
 def plan(target, state, known_tables=None):
@@ -82,7 +90,7 @@ def plan(target, state, known_tables=None):
     stale_routes = [route for route in state.routes if route not in target.routes and route.key not in keys]
     if known_tables is not None:
         own = {rule.match for rule in target.rules}
-        blocks = {priority + step for priority in map(selectors_priority, known_tables) for step in range(3)}
+        blocks = {priority + step for priority in map(selectors_priority, known_tables) for step in range(4)}
         stale_rules = [rule for rule in stale_rules if rule.table in known_tables or rule.match in own or rule.priority in blocks]
         stale_routes = [route for route in stale_routes if route.table in known_tables]
     return ([Action("add", route) for route in _ordered(target.routes - set(state.routes))]
@@ -100,7 +108,8 @@ def describe(what, links):
         return "%s route unreachable %s table %d" % (command, what.destination, what.table)
     name = links[what.index].name if what.index in links else "if%d" % what.index
     via = " via %s" % text(what.gateway) if what.gateway else ""
-    return "%s route %s%s dev %s table %d" % (command, what.destination, via, name, what.table)
+    source = " src %s" % text(what.source) if what.source else ""
+    return "%s route %s%s dev %s table %d%s" % (command, what.destination, via, name, what.table, source)
 
 
 def selectors_priority(table):
@@ -181,8 +190,10 @@ def _of_selectors(intent):
         for family in families(match):
             yield Rule(family, priority, match, MAIN_TABLE, 0)
             yield Rule(family, priority + 1, match, intent.table)
+            if intent.strict and family == socket.AF_INET6 and not (match.source or match.oif) and match.iif in ("", "lo"):
+                yield Rule(family, priority + 2, match._replace(iif="lo"), NOWHERE_TABLE)
             if intent.strict:
-                yield Rule(family, priority + 2, match, 0)
+                yield Rule(family, priority + 3, match, 0)
 
 
 def _particular(rule):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is wanted and what is there, interface by interface."""
 
-from . import INTENTS_DIR, MAIN_TABLE, apply, connmark, kernel, planner
+from . import INTENTS_DIR, MAIN_TABLE, NOWHERE_TABLE, apply, connmark, kernel, planner
 from . import intents as intent_files
 
 
@@ -12,7 +12,7 @@ def collect(netlink, directory=INTENTS_DIR):
     intents, unknown = intent_files.resolve(intents)
     managed, state = apply.survey(netlink, intents)
     indexes = {id(intent): index for index, intent in managed.items()}
-    actions = apply.difference(managed, state, intents)
+    nobodys, actions = apply.difference(managed, state, intents)
     missing = [action.what for action in actions if action.verb == "add"]
     stale = [action.what for action in actions if action.verb == "delete"]
     owner = _owners([*missing, *stale, *state.rules, *state.routes])
@@ -33,11 +33,14 @@ def collect(netlink, directory=INTENTS_DIR):
             "missing": _lines((what for what in missing if owner(what) == intent.table), state),
         })
     nftables, complaints = connmark.reconcile(connmark.wanted(managed, state.links), dry_run=True)
-    return {"interfaces": interfaces, "stale": _lines(stale, state), "nftables": nftables, "problems": problems + unknown + complaints}
+    nobodys += ["+ " + line for line in _lines((what for what in missing if owner(what) == NOWHERE_TABLE), state)]
+    return {"interfaces": interfaces, "stale": _lines(stale, state), "nowhere": nobodys, "nftables": nftables,
+            "problems": problems + unknown + complaints}
 
 
 def is_right(status):
-    return not (status["problems"] or status["stale"] or status["nftables"] or any(entry["missing"] for entry in status["interfaces"]))
+    return not (any(status[key] for key in ("problems", "stale", "nowhere", "nftables")) or
+                any(entry["missing"] for entry in status["interfaces"]))
 
 
 def lines(status):
@@ -59,7 +62,7 @@ def lines(status):
             yield "    missing    " + line
     for line in status["stale"]:
         yield "too much: " + line
-    for line in status["nftables"]:
+    for line in status["nowhere"] + status["nftables"]:
         yield "differs: " + line
     if not status["interfaces"]:
         yield "no interface is policy routed"
@@ -68,10 +71,13 @@ def lines(status):
 def _owners(objects):
     """Return a function from a rule or route to its interface's table: rules that lead to main go with those of the same match."""
     tables = {(what.family, what.match): what.table for what in objects
-              if isinstance(what, kernel.Rule) and what.table not in (0, MAIN_TABLE)}
+              if isinstance(what, kernel.Rule) and what.table not in (0, MAIN_TABLE, NOWHERE_TABLE)}
 
     def owner(what):
-        return tables.get((what.family, what.match), -1) if isinstance(what, kernel.Rule) else what.table
+        if not isinstance(what, kernel.Rule):
+            return what.table
+        whole = what.match._replace(iif="")
+        return tables.get((what.family, what.match)) or what.table == NOWHERE_TABLE and tables.get((what.family, whole)) or -1
 
     return owner
 

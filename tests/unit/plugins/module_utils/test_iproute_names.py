@@ -13,7 +13,8 @@ ENTRIES = [{"name": "eth1", "mac": "", "table": 26521}, {"name": "eth2", "mac": 
 
 def test_a_table_is_named_after_its_interface_and_the_protocol_after_us():
     found = _iproute_names.files(ENTRIES)
-    assert found[_iproute_names.TABLES_PATH][0].decode().splitlines()[1:] == ["100\tgandi-eth2", "26519\tgandi-leases", "26521\tgandi-eth1"]
+    assert found[_iproute_names.TABLES_PATH][0].decode().splitlines()[1:] == [
+        "100\tgandi-eth2", "26518\tgandi-nowhere", "26519\tgandi-leases", "26521\tgandi-eth1"]
     assert found[_iproute_names.PROTOCOLS_PATH][0].decode().splitlines()[1:] == ["171\tgandi-hosting"]
 
 
@@ -48,9 +49,9 @@ def test_somebody_elses_name_is_told(host, names, protocols, sentence):
 
 
 @pytest.mark.parametrize("command, sentence", [
-    ("rule add from 203.0.113.1 lookup 7 priority 27000 protocol static", "somebody else's rule is among the priorities 26520 to 30602, which "
+    ("rule add from 203.0.113.1 lookup 7 priority 27000 protocol static", "somebody else's rule is among the priorities 26520 to 30603, which "
      "are ours: ip -4 rule 27000: from 203.0.113.1 lookup 7 (proto static); expected it elsewhere"),
-    ("-6 rule add fwmark 5 lookup 7 priority 26520 protocol 99", "somebody else's rule is among the priorities 26520 to 30602, which "
+    ("-6 rule add fwmark 5 lookup 7 priority 26520 protocol 99", "somebody else's rule is among the priorities 26520 to 30603, which "
      "are ours: ip -6 rule 26520: from all fwmark 0x5 lookup 7 (proto 99); expected it elsewhere"),
     ("route add default via 198.18.1.1 table 100", "table 100, of eth2, has a route of somebody else's: "
      "ip -4 route default via 198.18.1.1 dev eth1 table 100 (proto boot); expected a table of its own"),

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reading and writing a real kernel: what is written is what ip(8) shows, what is foreign stays, a second pass does nothing."""
 
+import socket
 import subprocess
 
 import pytest
@@ -310,12 +311,60 @@ def test_strict_is_unreachable_rather_than_another_way_out(host, event):
     assert "dev eth1" in host("route get 192.0.2.1 uid 7")
     host(event)
     assert reconcile(strict).problems == []
-    assert unreachable(host, "192.0.2.1 uid 7") and unreachable(host, "2001:db8:ff::1 uid 7")
+    assert unreachable(host, "192.0.2.1 uid 7") and "dev gandi-nowhere" in host("route get 2001:db8:ff::1 uid 7")
     assert "dev eth0" in host("route get 192.0.2.1 uid 8")
     if "link del" not in event:
         assert unreachable(host, "192.0.2.1 from 198.18.1.10")
         assert unreachable(host, "198.18.2.77 from 198.18.1.10")
     assert reconcile(strict) == apply.Outcome([], [])
+
+
+def strictly_by_eth1(*selectors, **options):
+    return (INTENTS[0], INTENTS[1]._replace(strict=True, selectors=selectors, **options), INTENTS[2])
+
+
+@pytest.mark.parametrize("wish", [strictly_by_eth1(default=True), strictly_by_eth1(kernel.Match(iif="lo")), strictly_by_eth1(kernel.Match(uid=(0, 0)))])
+def test_an_ipv6_socket_without_an_address_gets_none_that_would_let_it_out(host, wish):
+    """Refused, it would get one of eth0 or eth2, from which there is a way. It hears at once that there is none."""
+    assert reconcile(wish).problems == []
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
+        tcp.settimeout(10)
+        with pytest.raises(OSError, match="No route to host"):
+            tcp.connect(("2001:db8:ff::1", 9))
+        udp.connect(("2001:db8:ff::1", 9))
+        assert udp.getsockname()[0] == "100::1"
+    assert "dev eth2" in host("route get 2001:db8:ff::1 from 2001:db8:12::10")
+    assert "dev eth2" in host("route get 2001:db8:12::77")
+    host("-6 route add default via fe80::1 dev eth1 table 26519")
+    reconcile(wish)
+    assert "dev eth1" in host("route get 2001:db8:ff::1 uid 0")
+
+
+def test_the_link_that_nobody_is_on_comes_when_needed_and_is_mended_and_goes(host):
+    wish = strictly_by_eth1(default=True)
+    assert "gandi-nowhere" not in str(reconcile(strictly_by_eth1()).lines)
+    said = reconcile(wish, dry_run=True).lines
+    assert "+ ip link gandi-nowhere type bridge" in said and "gandi-nowhere" not in host("link")
+    assert reconcile(wish).lines == said
+    assert reconcile(wish) == apply.Outcome([], [])
+    assert "fe80::" not in host("address show dev gandi-nowhere")
+    for harm in ("link del gandi-nowhere", "link set gandi-nowhere down", "address del 100::1/128 dev gandi-nowhere",
+                 "-6 route del default table 26518"):
+        host(harm)
+        assert reconcile(wish).problems == []
+        assert "src 100::1" in host("route get 2001:db8:ff::1")
+        assert reconcile(wish) == apply.Outcome([], [])
+    for number in (0, 1, 2):
+        host("-6 address flush dev eth%d scope global" % number)
+    assert "- ip link gandi-nowhere type bridge" in reconcile(wish).lines and "gandi-nowhere" not in host("link")
+
+
+def test_somebody_elses_link_of_that_name_stays_and_is_named(host):
+    host("link add gandi-nowhere type veth peer name other")
+    problem = "strict: there is an interface gandi-nowhere which is not ours; expected the name to be free"
+    assert reconcile(strictly_by_eth1(default=True)).problems == [problem]
+    reconcile([])
+    assert "gandi-nowhere" in host("link")
 
 
 def test_a_detached_interface_that_is_not_strict_leaves_nothing(host):

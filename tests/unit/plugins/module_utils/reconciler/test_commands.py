@@ -95,7 +95,7 @@ def test_a_dry_run_changes_nothing_and_says_what_a_run_says(host, capsys):
     ("--to 192.0.2.1 --oif eth1", "26580: from all oif eth1 lookup 26521", "default via 198.18.1.1 dev eth1 table 26521 (eth1)",
      "through eth1, by 198.18.1.1, from 198.18.1.10"),
     ("--to 192.0.2.1 --uid root", "32766: from all lookup main", "default via 198.18.0.1 dev eth0 table 254", "through eth0, by 198.18.0.1, from 198.18.0.10"),
-    ("--to 203.0.113.9", "26610: from all to 203.0.113.0/24 unreachable", "none: Network is unreachable", "not at all"),
+    ("--to 203.0.113.9", "26611: from all to 203.0.113.0/24 unreachable", "none: Network is unreachable", "not at all"),
     ("--to 198.18.1.10", "0: from all lookup local", "198.18.1.10 dev eth1 table 255", "not at all: it is for this host"),
     ("--to 192.0.2.1 --mark 0x9", "31000: not from all fwmark 0x8 lookup 99", "default via 198.18.0.7 dev eth0 table 99", "through eth0, by 198.18.0.7, from 198.18.0.10"),
     ("--to 198.51.100.1", "31001: from all to 198.51.100.0/24 prohibit", "none: Permission denied", "not at all"),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import PRIORITIES, planner
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import NOWHERE_TABLE, PRIORITIES, nowhere, planner
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import Intent
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import (
     RTN_UNREACHABLE, Address, Link, Match, Prefix, Route, Rule, State, pack)
@@ -112,6 +112,21 @@ def test_an_unreachable_is_never_there_without_what_stands_before_it(wish):
     assert not there
 
 
+@pytest.mark.parametrize("match, led", [
+    (Match(), True), (Match(uid=(7, 7)), True), (Match(iif="lo"), True), (Match(destination=prefix("2001:db8:f::/48")), True),
+    (Match(destination=prefix("203.0.113.0/24")), False), (Match(source=prefix("2001:db8:f::/48")), False), (Match(iif="docker0"), False),
+    (Match(oif="eth1"), False)], ids=str)
+def test_only_what_has_no_source_yet_is_led_to_where_nobody_is(match, led):
+    """Before the unreachable, which is for all else; and only where a host has an IPv6 address by which it could get out."""
+    managed = {2: MANAGED[2], 3: MANAGED[3]._replace(strict=True, selectors=(match,))}
+    assert not planner.wanted(managed, HOST).nowhere
+    host = state([(2, "198.18.0.10/24"), (2, "2001:db8:10::a/64")])._replace(nowhere=9)
+    target = planner.wanted(managed, host)
+    assert target.nowhere is led and (nowhere.route(9) in target.routes) is led
+    tables = [rule.table for rule in sorted(target.rules, key=lambda rule: rule.priority) if rule.priority in range(26604, 26608) and rule.family == 10]
+    assert not led or tables == [254, 26521, NOWHERE_TABLE, 0]
+
+
 def test_where_an_intent_cannot_be_understood_only_the_tables_of_the_others_are_cleaned():
     target = planner.wanted(MANAGED, HOST)
     host = HOST._replace(rules=dict.fromkeys(target.rules), routes=dict.fromkeys(target.routes))
@@ -139,8 +154,8 @@ def stray_rules(draw):
     """What may be left of us: rules of addresses that are gone, of other selectors and options."""
     match = draw(prefixes.map(Match) | matches)
     family = draw(st.sampled_from(planner.families(match) or [socket.AF_INET]))
-    priority = draw(st.sampled_from([26520, 26530, 26540, 26545, 26570, 26580, 26600, 26601, 26608, 26609, 26610, 30600, 30601, 30602]))
-    return Rule(family, priority, match, draw(tables | st.sampled_from([0, 254])), draw(st.sampled_from([None, 0])))
+    priority = draw(st.sampled_from([26520, 26530, 26540, 26545, 26570, 26580, 26600, 26601, 26608, 26609, 26610, 26611, 30600, 30601, 30602, 30603]))
+    return Rule(family, priority, match, draw(tables | st.sampled_from([0, 254, NOWHERE_TABLE])), draw(st.sampled_from([None, 0])))
 
 
 @st.composite
@@ -158,8 +173,9 @@ def states(draw):
     addresses = draw(st.lists(st.tuples(indexes, st.sampled_from(PREFIXES)), max_size=5, unique_by=lambda pair: pair[1].split("/")[0]))
     learned = draw(st.dictionaries(indexes, gateways, max_size=3))
     routes = {route.key: route for route in draw(st.lists(stray_routes(), max_size=5))}
-    return state(addresses, {(index, socket.AF_INET6 if len(packed) == 16 else socket.AF_INET): packed for index, packed in learned.items()},
+    found = state(addresses, {(index, socket.AF_INET6 if len(packed) == 16 else socket.AF_INET): packed for index, packed in learned.items()},
                  draw(st.lists(stray_rules(), max_size=5)), routes.values(), draw(st.sets(indexes)))
+    return found._replace(nowhere=draw(st.sampled_from([0, 9])))
 
 
 @st.composite
@@ -239,7 +255,7 @@ def test_nothing_is_wanted_twice_and_all_of_it_can_be_told_from_others(host, wan
     target = planner.wanted(wanted[0], host, wanted[1])
     assert len({route.key for route in target.routes}) == len(target.routes)
     assert {rule.priority for rule in target.rules} <= set(PRIORITIES)
-    assert {rule.table for rule in target.rules} <= {0, 254} | {intent.table for intent in [*wanted[0].values(), *wanted[1]]}
+    assert {rule.table for rule in target.rules} <= {0, 254, NOWHERE_TABLE} | {intent.table for intent in [*wanted[0].values(), *wanted[1]]}
 
 
 @settings(max_examples=100, deadline=None)

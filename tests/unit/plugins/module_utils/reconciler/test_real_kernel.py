@@ -51,7 +51,7 @@ def test_whatever_is_wanted_one_after_the_other_is_there_after_one_pass(ip, step
                 assert apply.reconcile(connection, wanted) == apply.Outcome([], [])
             apply.reconcile(connection, [])
         assert "proto 171" not in "".join(ip(command) for command in ("rule", "-6 rule", "route show table all", "-6 route show table all"))
-        assert "203.0.113.7" in ip("rule")
+        assert "203.0.113.7" in ip("rule") and "gandi-nowhere" not in ip("link")
     finally:
         ip("rule del priority 26540 from 203.0.113.7")
         for number in range(2):
