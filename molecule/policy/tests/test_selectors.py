@@ -34,7 +34,7 @@ def test_what_is_selected_leaves_through_the_interface(lab, machine, ask, name, 
 def test_a_destination_is_selected(lab, machine, ask, address):
     lab.serve("provider")
     answers = ask([Question(address, protocol) for protocol in ("tcp", "udp")])
-    assert [(answer.left_by, answer.answered) for answer in answers] == [("eth2", True)] * 2
+    assert [(answer.left_by, answer.answered) for answer in answers] == [("eth2", True)] * 2, answers
 
 
 @pytest.mark.parametrize("interface, network", [("docker7", "198.19.207.0/24"), ("docker8", "198.19.208.0/24")], ids=["iif", "from"])
