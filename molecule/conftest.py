@@ -32,7 +32,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByMachine(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            words = re.split(r"[][-]", nodeid.rpartition("::")[2])
+            # not after the last "::", which may be in an IPv6 address among the parameters
+            words = re.split(r"[][-]", nodeid.partition("[")[2])
             return next((word for word in words if word in MACHINES), "")
 
     MACHINES = Lab.load().state.machines
