@@ -177,7 +177,8 @@ _value:
   contains:
     files:
       description:
-        - For each variant (C(networkd), C(networkd-247), C(netplan), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths.
+        - For each variant (C(networkd), C(networkd-247), C(netplan), C(ifupdown-dhclient), C(ifupdown-dhcpcd)) the files by their paths;
+          C(networkd-256) has what C(networkd) and C(netplan) have besides, from systemd 256 on.
         - Each has C(content), C(interface) (empty where the file is shared), and C(mode) where it is not the usual one.
       type: dict
     unmanaged:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import time
 
 from . import _files, _netplan, _others
@@ -16,8 +17,10 @@ from ._commands import Failure, is_active, run, run_apart
 from .reconciler import intents, kernel, netlink
 
 NETWORKD, NETWORKD_247, NETPLAN, DHCLIENT, DHCPCD = "networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"
-# The part of systemd that has its version in its name, of a version that lacks what "networkd" says of router advertisements (250).
-OLD_SYSTEMD = "/lib/systemd/libsystemd-shared-2[0-4][0-9].so"
+# What networkd and netplan have besides, from that version of systemd on.
+NETWORKD_256 = "networkd-256"
+# The part of systemd that has its version in its name: Debian 11, and later.
+SYSTEMD = ("/lib/systemd/libsystemd-shared-*.so", "/usr/lib/*/systemd/libsystemd-shared-*.so")
 
 # All places (glob(7)) in which a file of the interfaces section may lie; ours are known by their header.
 FOLDERS = (
@@ -76,12 +79,24 @@ def name(variant):
 
 
 def _of_this_systemd(variant):
-    if not glob.glob(OLD_SYSTEMD):
+    # before 250 it lacks what "networkd" says of router advertisements
+    if systemd_version() >= 250:
         return variant
     if variant == NETPLAN:
         raise Failure("backend: netplan: the systemd-networkd of this host is older than 250; expected Debian 12 or newer, or ifupdown or networkd "
                       "without netplan")
     return NETWORKD_247
+
+
+def systemd_version():
+    """Return the version of this host's systemd. To ask it would cost a process."""
+    found = [re.search("-([0-9]+)[^/]*$", path) for pattern in SYSTEMD for path in glob.glob(pattern)]
+    return max((int(match.group(1)) for match in found if match), default=0)
+
+
+def besides(variant):
+    """Return the variant of which this host takes the files too, or None."""
+    return NETWORKD_256 if variant in (NETWORKD, NETPLAN) and systemd_version() >= 256 else None
 
 
 class Networkd:

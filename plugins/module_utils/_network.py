@@ -120,7 +120,7 @@ def plan_interfaces(section, backend, takeover):
     held = _others.holders(entries, links)
     variant = _managers.detect(backend, _others.running_manager(entries, held))
     manager = _managers.name(variant)
-    files = section["files"][variant]
+    files = {**section["files"][variant], **section["files"].get(_managers.besides(variant), {})}
     # an interface's first file is the one that names it to its manager
     paths = {file["interface"]: path for path, file in reversed(list(files.items())) if file["interface"]}
     found = _others.conflicts(manager, held, paths)

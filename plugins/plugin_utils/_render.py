@@ -49,6 +49,8 @@ def files(present: list[Interface]) -> dict[str, Files]:
     agents = _dhclient_hooks([i for i in present if i.agent], present)
     return {
         "networkd": _networkd(present) | _networkd_conf(present) | agents,
+        # what that and netplan have besides, from systemd 256 on
+        "networkd-256": _networkd_conf(present, "networkd-256"),
         # Debian 11: its networkd would have to be restarted for networkd.conf, at which it may crash (systemd issue 27854). What it
         # takes away of ours, the service puts back.
         "networkd-247": _networkd(present, old=True) | agents,
@@ -102,9 +104,10 @@ def _networkd_hotplug(present: list[Interface], old: bool = False) -> Files:
     return found
 
 
-def _networkd_conf(present: list[Interface]) -> Files:
+def _networkd_conf(present: list[Interface], version: str = "networkd") -> Files:
+    number = "10" if version == "networkd" else "11"
     routed = any(i.policy_routing for i in present)
-    return {"/etc/systemd/networkd.conf.d/10-gandi-hosting.conf": _file("networkd.conf.j2")} if routed else {}
+    return {f"/etc/systemd/networkd.conf.d/{number}-gandi-hosting.conf": _file(f"{version}.conf.j2")} if routed else {}
 
 
 def _netplan(present: list[Interface]) -> Files:

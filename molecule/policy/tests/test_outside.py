@@ -2,7 +2,7 @@
 """Who talks to the machine: every address answers, through its own interface and no other."""
 
 import pytest
-from conftest import first, missing
+from conftest import first, missing, wait_until
 
 PROTOCOLS = ("icmp", "tcp", "udp")
 SOURCES = ["client", "neighbour-a", "neighbour-b", "neighbour-c", "neighbour-d"]
@@ -17,9 +17,13 @@ def test_every_interface_has_its_addresses(settled, lab, machine):
 @pytest.mark.parametrize("source", SOURCES)
 def test_ping_tcp_and_udp_come_and_go_through_the_interface_of_the_address(lab, machine, source):
     """From a remote client, and from a host in each of the machine's segments, on its own link and on those of the others."""
-    trips = lab.trace(source, machine, count=2, protocols=PROTOCOLS)
-    assert len(trips) == 27
-    assert [trip for trip in trips if not trip.right] == []
+    def wrong():
+        trips = lab.trace(source, machine, count=2, protocols=PROTOCOLS)
+        assert len(trips) == 27
+        return [trip for trip in trips if not trip.right]
+
+    # a busy machine loses a packet now and then; what is wrong stays wrong
+    wait_until(wrong, 5)
 
 
 def test_a_container_on_the_machine_reaches_all_of_its_addresses(lab, machine):

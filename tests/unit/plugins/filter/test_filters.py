@@ -118,7 +118,7 @@ def test_policy_routing_has_selectors_in_the_one_spelling_that_the_host_reads():
 def test_interfaces_says_what_each_is():
     """Beside the files, what the module must know of an interface."""
     section = template("gandi_interfaces | gandi.hosting.interfaces")
-    assert set(section["files"]) == {"networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"}
+    assert set(section["files"]) == {"networkd", "networkd-247", "networkd-256", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"}
     assert section["interfaces"][2:] == [
         {
             "name": "eth2",

@@ -44,13 +44,16 @@ def test_yaml_that_nothing_was_made_of_yet_counts_if_it_defines_something(tmp_pa
     assert _managers.detect("auto", None) == variant
 
 
-@pytest.mark.parametrize(("library", "variant"), [("247", "networkd-247"), ("249", "networkd-247"), ("250", "networkd"), ("257", "networkd")])
-def test_a_networkd_that_lacks_words_gets_files_without(tmp_path, monkeypatch, library, variant):
+@pytest.mark.parametrize(("library", "variant", "besides"), [
+    ("247", "networkd-247", None), ("249", "networkd-247", None), ("250", "networkd", None), ("255", "networkd", None),
+    ("256", "networkd", "networkd-256"), ("257.9-1~deb13u1", "networkd", "networkd-256")])
+def test_a_networkd_that_lacks_words_gets_files_without(tmp_path, monkeypatch, library, variant, besides):
     """The version is in a file's name: asking it would cost a process."""
     (tmp_path / ("libsystemd-shared-%s.so" % library)).touch()
-    monkeypatch.setattr(_managers, "OLD_SYSTEMD", str(tmp_path / _managers.OLD_SYSTEMD.rpartition("/")[2]))
+    monkeypatch.setattr(_managers, "SYSTEMD", [str(tmp_path / pattern.rpartition("/")[2]) for pattern in _managers.SYSTEMD])
     monkeypatch.setattr(_managers, "is_active", lambda _unit: True)
     assert _managers.detect("networkd", None) == variant
+    assert _managers.besides(variant) == besides
     assert _managers.name(variant) == _others.NETWORKD
 
 

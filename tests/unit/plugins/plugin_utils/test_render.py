@@ -21,7 +21,7 @@ from ansible_collections.gandi.hosting.plugins.plugin_utils._render import files
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 CASES = sorted(path.parent for path in ARTIFACTS.glob("*/input.yml"))
-VARIANTS = ["networkd", "networkd-247", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"]
+VARIANTS = ["networkd", "networkd-247", "networkd-256", "netplan", "ifupdown-dhclient", "ifupdown-dhcpcd"]
 
 
 def given(case):
