@@ -26,6 +26,9 @@ changed. For each managed interface with a table T, and for each global address 
     26530: from A lookup main suppress_prefixlength 0    what main knows more precisely than a default (docker0, a VPN)
     26540: from A lookup T                               all else, through our own gateway
 
+At the second, IPv6's path MTU exceptions of main's default are not suppressed (fib6_rule_suppress in net/ipv6/fib6_rules.c looks at the
+exception, which is for one host): for such a host it leads by main's default. No rule of ours can tell them apart.
+
 Rules of different addresses exclude each other, so all of one tier share a priority. What has one of our addresses is decided
 with these, whatever else is true of it: an address in another interface's segment is lost to anti-spoofing, so nothing below may
 override them. That is what keeps replies symmetric. Then comes what is not bound to an address, the narrower wish first:
