@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What the scenarios' tests share: the lab, each of its machines, and testinfra's view of one, out of band."""
 
+import contextlib
 import json
 import os
 import re
@@ -64,6 +65,19 @@ def lab():
 def host(machine):
     """Testinfra's host, through podman: it answers when the network does not."""
     return testinfra.get_host("podman://" + Lab.load().state.machines[machine].container)
+
+
+@pytest.fixture
+def no_second_default_route(request):
+    """During the test, no default route in main leads out by another interface than eth0, the primary: not for a moment. What the kernels
+    of the test's machine, or of all, say of their routes is written down, through reboots too."""
+    lab = Lab.load()
+    names = [request.getfixturevalue("machine")] if "machine" in request.fixturenames else sorted(lab.state.machines)
+    with contextlib.ExitStack() as stack:
+        logs = {name: stack.enter_context(lab.monitoring(name)) for name in names}
+        yield
+    assert [(name, line) for name, log in logs.items() for line in log.default_routes(but="eth0")] == []
+    assert [name for name, log in logs.items() if log.deaf] == []
 
 
 @pytest.fixture(scope="session")

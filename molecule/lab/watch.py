@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from . import layout
 from .process import in_netns
@@ -57,6 +60,24 @@ class Log:
             default=None,
         )
 
+    @property
+    def deaf(self) -> bool:
+        """Whether the kernel had more to say than was heard."""
+        return any("netlink receive error" in line for _when, line in self.lines)
+
+    def default_routes(self, but: str) -> list[str]:
+        """The lines about default routes in main, come or gone, that lead out by any interface but one.
+
+        ip(8) names each table but main, and each interface of a route with several.
+        """
+        return [
+            line
+            for _when, line in self.lines
+            if (words := line.removeprefix("Deleted ").split())[:1] == ["default"]
+            and "table" not in words
+            and {word for dev, word in zip(words, words[1:]) if dev == "dev"} != {but}
+        ]
+
 
 def parse_pings(address: str, said: str) -> Pings:
     """What `ping -D` printed until it was interrupted."""
@@ -102,18 +123,49 @@ def pinging(source: str, addresses: list[str], interval: float = 0.02) -> Iterat
 
 @contextlib.contextmanager
 def monitoring(namespace: str) -> Iterator[Log]:
-    """Write down what a machine's kernel says of addresses, routes and rules; what is yielded is filled in at the end."""
+    """Write down what a machine's kernel says of addresses, routes and rules; what is yielded is filled in at the end.
+
+    Through a reboot too: the namespace that is made anew is listened to before its machine starts.
+    """
     log = Log()
     with tempfile.TemporaryFile("w+") as output:
-        process = _start(["ip", "-ts", "-n", namespace, "monitor", "address", "route", "rule"], output)
+        ended = threading.Event()
+        listener = threading.Thread(target=_listen, args=(namespace, output, ended))
+        listener.start()
         try:
             yield log
         finally:
-            time.sleep(0.05)
-            process.terminate()
-            process.wait()
+            ended.wait(0.05)
+            ended.set()
+            listener.join()
             output.seek(0)
             log.lines = parse_log(output.read()).lines
+
+
+def _listen(namespace: str, output, ended: threading.Event) -> None:
+    """Let `ip monitor` write to a file; a reboot ends it together with its namespace, and it is started in the next of that name."""
+    command = ["ip", "-ts", "-n", namespace, "monitor", "address", "route", "rule"]
+    path = Path("/run/netns", namespace)
+    while not ended.is_set():
+        try:
+            here = path.open("rb")  # as long as it is open, no other namespace gets its number
+        except OSError:
+            ended.wait(0.01)
+            continue
+        with here:
+            process = _start(command, output)
+            while not ended.wait(0.01) and (process.poll() is None or _is(path, here)):
+                pass
+            process.terminate()
+            process.wait()
+
+
+def _is(path: Path, file) -> bool:
+    """Whether a path still leads to what was opened there."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 def _start(command: list[str], output) -> subprocess.Popen[str]:

@@ -13,6 +13,11 @@ OURS = ("proto 171",)
 PATIENCE = 60       # seconds until everything is as it was, dhcpcd's ARP probe, duplicate address detection and a busy machine included
 
 
+@pytest.fixture(autouse=True)
+def _always(no_second_default_route):
+    """Whatever a test does."""
+
+
 @pytest.fixture
 def measured(figure, machine):
     """Return a function that has a figure of this machine printed at the end."""

@@ -13,7 +13,7 @@ AGENT_UNIT = "[Service]\\nExecStart=/sbin/dhclient -d -pf /run/dhclient.%i.pid -
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_wrong(host, settled):
+def nothing_is_wrong(no_second_default_route, host, settled):
     """After each test: no unit has failed, nothing differs from what is wanted, and all that comes to a secondary is an address."""
     yield
     assert settled({"eth0", "eth1", "eth2"}) == []

@@ -7,19 +7,19 @@ from conftest import kernel, missing, wait_until, wrong
 from lab import Lab
 
 SERVICE = "gandi-policy-routing"
-# backend, command, whether it is done without the service too, for comparison
 MANAGERS = [
-    ("networkd", "systemctl restart systemd-networkd", True),
-    ("networkd", "touch /etc/systemd/network/*gandi-eth1*; networkctl reload", False),
-    ("networkd", "networkctl reconfigure eth1", True),
-    ("netplan", "netplan apply", True),
-    ("netplan", "systemctl restart systemd-networkd", True),
-    ("netplan", "networkctl reconfigure eth1", False),
-    ("ifupdown", "ifdown eth1; ifup eth1", True),
-    ("ifupdown", "systemctl restart networking", False),
+    ("networkd", "systemctl restart systemd-networkd"),
+    ("networkd", "touch /etc/systemd/network/*gandi-eth1*; networkctl reload"),
+    ("networkd", "networkctl reconfigure eth1"),
+    ("netplan", "netplan apply"),
+    ("netplan", "systemctl restart systemd-networkd"),
+    ("netplan", "touch /run/systemd/network/*gandi-eth1*; networkctl reload"),
+    ("netplan", "networkctl reconfigure eth1"),
+    ("ifupdown", "ifdown eth1; ifup eth1"),
+    ("ifupdown", "systemctl restart networking"),
+    (None, "systemctl restart systemd-udevd; udevadm trigger --action=add --subsystem-match=net; udevadm settle"),
 ]
 HANDS = [
-    "systemctl restart systemd-udevd; udevadm trigger --action=add --subsystem-match=net; udevadm settle",
     "ip rule delete priority 26540 from {eth1}; ip -6 rule delete priority 26530 from {eth1_6}",
     "ip route flush table 26521; ip -6 route flush table 26521",
     "ip route replace default via {neighbour} dev eth1 table 26521 protocol 171",
@@ -52,10 +52,10 @@ def words(lab, machine):
     return found
 
 
-@pytest.mark.parametrize("backend, command, compared", MANAGERS, ids=["%s: %s" % (backend, command) for backend, command, _compared in MANAGERS])
-def test_the_network_manager_starts_anew(settled, pinged, lab, machine, host, measured, backend, command, compared):
+@pytest.mark.parametrize("backend, command", MANAGERS, ids=["%s: %s" % (backend or "any", command) for backend, command in MANAGERS])
+def test_a_program_starts_anew(settled, pinged, lab, machine, host, measured, backend, command):
     """With the service and, for comparison, while it is stopped."""
-    if lab.state.machine(machine).backend != backend:
+    if backend not in (None, lab.state.machine(machine).backend):
         pytest.skip("this machine has %s" % lab.state.machine(machine).backend)
 
     def event():
@@ -70,8 +70,26 @@ def test_the_network_manager_starts_anew(settled, pinged, lab, machine, host, me
         wait_until(lambda: wrong(lab, machine))
 
     measured("%s: pings lost on eth1 and elsewhere: %s", command, pinged(event))
-    if compared:
-        measured("%s, the service stopped meanwhile: %s", command, pinged(event_alone))
+    measured("%s, the service stopped meanwhile: %s", command, pinged(event_alone))
+
+
+def test_the_machine_reboots(settled, pinged, lab, machine, host, measured):
+    """With the service and, for comparison, with one that is started when the addresses are there."""
+    def boot(wrong_yet):
+        lab.reboot([machine])
+        lab.serve(machine)
+        wait_until(lambda: wrong_yet(lab, machine))
+
+    def boot_alone():
+        try:
+            boot(missing)
+        finally:
+            host.check_output("systemctl enable --now " + SERVICE)
+        wait_until(lambda: wrong(lab, machine))
+
+    measured("reboot: pings lost on eth1 and elsewhere: %s", pinged(lambda: boot(wrong)))
+    host.check_output("systemctl disable " + SERVICE)
+    measured("reboot, the service started at its end: %s", pinged(boot_alone))
 
 
 @pytest.mark.parametrize("command", HANDS)

@@ -47,3 +47,39 @@ def test_first_line_of_the_monitor():
     assert log.first(0, "eth1", "198.18.1.10") == log.lines[1][0]
     assert log.first(0, "eth1", "valid_lft") == log.lines[1][0]
     assert log.first(0, "eth2") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "default via 198.18.1.1 dev eth1 proto dhcp src 198.18.1.10 metric 1024 ",
+        "Deleted default via fe80::1 dev eth1 proto ra metric 1024 expires 1800sec pref medium",
+        "default dev eth1 scope link ",
+        "default metric 1024 \tnexthop via fe80::1 dev eth0 weight 1 \tnexthop via fe80::1 dev eth1 weight 1 pref medium",
+    ],
+)
+def test_a_default_route_that_is_not_the_primarys(line):
+    """Come or gone, and also one of several ways."""
+    assert watch.Log([(0, line)]).default_routes(but="eth0") == [line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "default via 198.18.0.1 dev eth0 proto dhcp src 198.18.0.10 metric 100 ",
+        "Deleted default via 198.18.0.1 dev eth0 ",
+        "default via 198.18.1.1 dev eth1 table 26521 proto 171 ",
+        "198.18.1.0/24 dev eth1 proto kernel scope link src 198.18.1.10 ",
+        "26541: from 198.18.1.10 lookup 26521",
+    ],
+)
+def test_what_is_no_second_default_route(line):
+    """The primary's, one of another table, another route, a rule."""
+    assert watch.Log([(0, line)]).default_routes(but="eth0") == []
+
+
+def test_what_the_monitor_has_not_heard():
+    """It says so, without the time."""
+    heard = "[2026-11-25T08:00:01.5] Deleted 2: eth1    inet 198.18.1.10/24 scope global eth1\n"
+    assert not watch.parse_log(heard).deaf
+    assert watch.parse_log(heard + "netlink receive error No buffer space available (105)\n").deaf
