@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Whatever somebody does to the network, everything is right again by itself; how many pings were lost meanwhile is printed."""
 
+import time
+
 import pytest
 from conftest import kernel, missing, wait_until, wrong
 
@@ -87,7 +89,11 @@ def test_the_machine_reboots(settled, pinged, lab, machine, host, measured):
             host.check_output("systemctl enable --now " + SERVICE)
         wait_until(lambda: wrong(lab, machine))
 
-    measured("reboot: pings lost on eth1 and elsewhere: %s", pinged(lambda: boot(wrong)))
+    with lab.monitoring(machine) as log:
+        start = time.time()
+        measured("reboot: pings lost on eth1 and elsewhere: %s", pinged(lambda: boot(wrong)))
+    # so that a second one would have been heard
+    assert log.first(start, "default via", "dev eth0") and log.first(start, "default via", "dev eth1", "table 26521")
     host.check_output("systemctl disable " + SERVICE)
     measured("reboot, the service started at its end: %s", pinged(boot_alone))
 
