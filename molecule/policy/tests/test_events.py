@@ -15,7 +15,7 @@ MANAGERS = [
     ("networkd", "networkctl reconfigure eth1"),
     ("netplan", "netplan apply"),
     ("netplan", "systemctl restart systemd-networkd"),
-    ("netplan", "touch /run/systemd/network/*gandi-eth1*; networkctl reload"),
+    ("netplan", "touch /run/systemd/network/*-eth1.network; networkctl reload"),
     ("netplan", "networkctl reconfigure eth1"),
     ("ifupdown", "ifdown eth1; ifup eth1"),
     ("ifupdown", "systemctl restart networking"),
