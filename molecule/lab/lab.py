@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -54,7 +54,9 @@ class Lab:
             # Not in threads: they share the file of known hosts, and it takes a tenth of a second.
             for one in added:
                 machine.create(one)
-            lab._boot(added)
+            for one in added:
+                machine.start(one)
+            lab._at_once(machine.wait, added)
         return lab
 
     def _record(self, name: str, flavour: str, backend: str) -> Machine:
@@ -70,13 +72,10 @@ class Lab:
         provider.create(self.state)
         repository.create(provider.WEB_ROOT)
 
-    def _boot(self, machines: list[Machine]) -> None:
-        """Start machines and wait for all of them."""
-        for one in machines:
-            machine.start(one)
-        if machines:
-            with ThreadPoolExecutor(max_workers=len(machines)) as pool:
-                list(pool.map(machine.wait, machines))
+    @staticmethod
+    def _at_once(call: Callable[[Machine], None], machines: list[Machine]) -> None:
+        with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
+            list(pool.map(call, machines))
 
     def attach(self, name: str, interface: str, segment: str | None = None, mac: str | None = None) -> state.Nic:
         """Hot-plug an interface."""
@@ -106,12 +105,14 @@ class Lab:
         The namespace is made anew, so nothing of rules, routes and sysctls survives that would not
         survive on a real machine, and the interfaces come back in the order of their attachment.
         """
+        self._at_once(lambda one: machine.stop(one, hard), [self.state.machine(name) for name in names])
         with state.lock():
             self.state = state.load()
             machines = [self.state.machine(name) for name in names]
-            with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
-                list(pool.map(lambda one: machine.stop(one, hard), machines))
-            self._boot(machines)
+            for one in machines:
+                machine.start(one)
+        # no lock while they go down and come up: what happens to other machines' interfaces need not wait for that
+        self._at_once(machine.wait, machines)
 
     def remove(self, names: list[str]) -> None:
         """Remove machines and leave the rest of the lab: what a test scenario does with its own ones."""
