@@ -29,3 +29,18 @@ def test_another_address_at_renewal(settled, plugged_anew, lab, machine, measure
         measured("another address at renewal: rules %s after it", milliseconds(log, start, ["inet " + after], ["from " + after, "26540:"]))
     finally:
         Lab.load().renumber(machine, "eth1", nic.host)
+
+
+def test_a_lease_that_expires_leaves_nothing(settled, plugged_anew, lab, machine):
+    """The kernel takes an address away when its lifetime ends, also from a client that could not renew it."""
+    address = lab.state.machine(machine).nic("eth1").ipv4
+    lab.run_in(machine, "ip", "address", "change", address + "/24", "dev", "eth1", "valid_lft", "2", "preferred_lft", "2")
+    time.sleep(4)
+
+    def differs():
+        rules = [line for line in kernel(lab, machine)[0] if "from %s " % address in line]
+        return bool(rules) != (("eth1", address) in lab.addresses(machine))
+
+    # dhcpcd gives it back at once, and then its rules must be there
+    wait_until(differs, 5)
+    assert [trip for trip in lab.trace("client", machine, count=1) if trip.interface != "eth1" and not trip.right] == []
