@@ -10,7 +10,7 @@ containers with a real systemd. It needs Debian packages only and the standard l
     lab.trace("client", "vm1")
 
 `layout` has the addresses and names (pure), `state` what exists now, `images`, `provider`, `machine`,
-`repository`, `capture` and `watch` one thing each, `lab` joins them, `cli` is `bin/lab`. `sniffer` and `talk` are
+`repository`, `capture`, `watch`, `play` and `engine` one thing each, `lab` joins them, `cli` is `bin/lab`. `sniffer` and `talk` are
 programs that run in namespaces.
 """
 

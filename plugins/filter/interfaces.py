@@ -17,7 +17,7 @@ requirements:
   - netaddr on the controller
 notes:
   - O(_input[].nameservers) of ifupdown are in effect where resolvconf or openresolv is installed, which is what reads them.
-positional: hotplug_default
+positional: hotplug_default, files
 options:
   _input:
     description:
@@ -151,6 +151,10 @@ options:
     type: str
     choices: [none, dhcp, policy_routing]
     default: none
+  files:
+    description: Whether to render. V(false) leaves C(files) and C(unmanaged) out, and is faster where only C(interfaces) is asked for.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -192,12 +196,14 @@ _value:
 
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.gandi.hosting.plugins.plugin_utils import _sections
 from ansible_collections.gandi.hosting.plugins.plugin_utils._filter_input import validated
 
 
-def interfaces(gandi_interfaces: Any, hotplug_default: Any = "none") -> dict[str, Any]:
-    return _sections.interfaces(validated(gandi_interfaces, hotplug_default))
+def interfaces(gandi_interfaces: Any, hotplug_default: Any = "none", files: Any = True) -> dict[str, Any]:
+    return _sections.interfaces(validated(gandi_interfaces, hotplug_default), boolean(files))
 
 
 class FilterModule:

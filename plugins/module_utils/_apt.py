@@ -14,9 +14,7 @@ import glob
 import os
 import re
 import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 
 from . import _files
 from ._commands import Failure, run
@@ -111,7 +109,7 @@ def key_of(repository):
     try:
         with open_url(url, timeout=KEY_TIMEOUT) as answer:
             key = answer.read(1 << 20).decode("utf-8", "replace")
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:     # URLError is one
         raise Failure("agent_repository_key_url: %s cannot be fetched: %s" % (url, error)) from error
     if not key.lstrip().startswith(ARMOR):
         raise Failure("agent_repository_key_url: %s does not begin with %s; expected an ASCII-armored public key" % (url, ARMOR))

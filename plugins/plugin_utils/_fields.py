@@ -22,10 +22,14 @@ from typing import Any, Callable, NamedTuple
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE, HOTPLUG_TABLES, NOWHERE_TABLE
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import LAST_PORT
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.kernel import PROTOCOL_NAMES
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.planner import IPV4_TOS
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import (
+    GATEWAYS_TABLE,
+    HOTPLUG_TABLES,
+    IPV4_TOS,
+    LAST_PORT,
+    NOWHERE_TABLE,
+    PROTOCOL_NAMES,
+)
 
 try:
     import netaddr

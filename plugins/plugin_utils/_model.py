@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import connmark
+from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import CONNMARK_MASK
 
 from . import _fields as fields
 from ._fields import Place, PolicyRouting, netaddr, show
@@ -29,6 +29,8 @@ from ._fields import Place, PolicyRouting, netaddr, show
 LIST = "gandi_interfaces"
 # What stands for an interface's name where there is none; no name begins with a dash.
 HOTPLUG = "-hotplug"
+# What interfaces are called that nobody has named: by the kernel, and by udev (fnmatch(3) of all that look at it).
+HARDWARE = ("eth*", "en*")
 HOTPLUG_DEFAULTS = ("none", "dhcp", "policy_routing")
 MTU_OF_IPV6 = 1280  # the smallest (RFC 8200, 5)
 MTU_OF_DHCP = 604  # a message of 576 octets (RFC 2132, 9.10) in UDP and IP; with less networkd gives the interface up
@@ -399,7 +401,7 @@ def _check_marks(present: list[Entry]) -> None:
     for entry in present:
         for index, selector in enumerate(entry.routing.selectors):
             mark = dict(selector).get("fwmark", "0")
-            if int(mark.partition("/")[0], 16) & connmark.MASK:
+            if int(mark.partition("/")[0], 16) & CONNMARK_MASK:
                 at = entry.at.field("policy_routing").field("selectors").item(index).field("fwmark")
                 at.refuse(mark, "has bits of the uppermost byte, which is that of connmark", "a mark up to 0xffffff")
 

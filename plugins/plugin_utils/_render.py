@@ -21,7 +21,7 @@ from ansible_collections.gandi.hosting.plugins.module_utils._netplan import NETW
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler import GATEWAYS_TABLE
 
 from ._ifupdown import DOWN, HARDWARE_PATTERN, LEFT_ALONE, logical, patterns, stanzas
-from ._model import Interface
+from ._model import HARDWARE, Interface
 
 # Lower than what anybody else gives a default route: networkd 1024, dhcpcd 1000 + index, the kernel 1024 for IPv6.
 PRIMARY_METRIC = 100
@@ -36,9 +36,6 @@ _templates = jinja2.Environment(
     keep_trailing_newline=True,
     autoescape=False,
 )
-
-# What interfaces are called that nobody has named: by the kernel, and by udev (fnmatch(3) of all that look at it).
-HARDWARE = ("eth*", "en*")
 
 Files = dict[str, dict[str, str]]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._model import Interface
-from ._render import HARDWARE, files, unmanaged
+from ._model import HARDWARE, Interface
 
 
 def sysctl(present: list[Interface], rp_filter: int, arp_announce: int, arp_ignore: int | str) -> dict[str, int | str]:
@@ -39,10 +38,16 @@ def sysctl(present: list[Interface], rp_filter: int, arp_announce: int, arp_igno
     return settings | {f"net/ipv6/conf/{name}/accept_ra_defrtr": 0 for name in secondaries}
 
 
-def interfaces(present: list[Interface]) -> dict[str, Any]:
+def interfaces(present: list[Interface], with_files: bool = True) -> dict[str, Any]:
+    """What each interface is, and the files. Ansible loads a filter anew for each task of each host, and rendering is most of what it
+    does: who asks for no files does not load it. Without files there is no word for them, so nobody takes it for a wish to have none."""
     words = ("name", "mac", "primary", "dhcp4", "optional", "agent")
     facts = [{word: getattr(i, word) for word in words} | {"addresses": list(i.addresses)} for i in present if not i.hotplug]
-    return {"files": files(present), "unmanaged": unmanaged(present), "interfaces": facts}
+    if not with_files:
+        return {"interfaces": facts}
+    from . import _render
+
+    return {"files": _render.files(present), "unmanaged": _render.unmanaged(present), "interfaces": facts}
 
 
 def policy_routing(present: list[Interface]) -> dict[str, Any]:

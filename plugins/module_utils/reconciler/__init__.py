@@ -75,5 +75,12 @@ PRIORITY_SELECTORS = 26600     # main, T, nowhere, unreachable for each interfac
 PRIORITY_ALL = 30600           # the same four for the default interface
 PRIORITIES = range(PRIORITY_OWN_LINK, PRIORITY_ALL + 4)
 
+# What the controller refuses by the same numbers, without loading all of the engine for it.
+# As ip(8) prints them; it has them of /etc/protocols.
+PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp", 136: "udplite"}
+LAST_PORT = 65534              # the kernel refuses 65535 in a rule (include/net/fib_rules.h, fib_rule_port_range_valid)
+IPV4_TOS = 0x1C                # the bits that IPv4 compares (IPTOS_RT_MASK, net/ipv4/fib_rules.c): a rule with others never matches
+CONNMARK_MASK = 0xFF000000     # the bits of a mark that are connmark's
+
 INTENTS_DIR = "/etc/gandi-hosting/policy-routing.d"
 LOCK_FILE = "/run/gandi-hosting/policy-routing.lock"

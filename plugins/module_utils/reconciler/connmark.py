@@ -17,11 +17,11 @@ import os
 import socket
 import struct
 
+from . import CONNMARK_MASK
 from . import netlink as nl
 from .kernel import Match
 
 FAMILY, TABLE, CHAIN = "inet", "gandi_hosting", "arrival"
-MASK = 0xFF000000
 OTHER_BITS = 0x00FFFFFF
 SHIFT = 24
 NUMBERS = range(1, 255)     # with all bits set, nft would list the rule in another form
@@ -41,7 +41,7 @@ MISSING = (errno.ENOENT, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EOPNOT
 
 def match_of(number):
     """Return the Match of the packets that carry an interface's mark."""
-    return Match(fwmark=(number << SHIFT, MASK))
+    return Match(fwmark=(number << SHIFT, CONNMARK_MASK))
 
 
 def wanted(managed, links):
@@ -60,15 +60,15 @@ def rules(pairs):
 def _arrival(name, number):
     mark = {"ct": {"key": "mark"}}
     words = 'iifname "%s" ct direction original ct mark & 0x%08x == 0 ct mark set ct mark & 0x%08x | 0x%08x' % (
-        name, MASK, OTHER_BITS | number << SHIFT, number << SHIFT)
-    return [_equal({"meta": {"key": "iifname"}}, name), _equal({"ct": {"key": "direction"}}, "original"), _equal({"&": [mark, MASK]}, 0),
-            _mangle(mark, number)], words
+        name, CONNMARK_MASK, OTHER_BITS | number << SHIFT, number << SHIFT)
+    return [_equal({"meta": {"key": "iifname"}}, name), _equal({"ct": {"key": "direction"}}, "original"),
+            _equal({"&": [mark, CONNMARK_MASK]}, 0), _mangle(mark, number)], words
 
 
 def _reply(number):
     words = "ct direction reply ct mark & 0x%08x == 0x%08x meta mark set meta mark & 0x%08x | 0x%08x" % (
-        MASK, number << SHIFT, OTHER_BITS | number << SHIFT, number << SHIFT)
-    return [_equal({"ct": {"key": "direction"}}, "reply"), _equal({"&": [{"ct": {"key": "mark"}}, MASK]}, number << SHIFT),
+        CONNMARK_MASK, number << SHIFT, OTHER_BITS | number << SHIFT, number << SHIFT)
+    return [_equal({"ct": {"key": "direction"}}, "reply"), _equal({"&": [{"ct": {"key": "mark"}}, CONNMARK_MASK]}, number << SHIFT),
             _mangle({"meta": {"key": "mark"}}, number)], words
 
 

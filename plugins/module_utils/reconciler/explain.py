@@ -11,7 +11,7 @@ import os
 import socket
 import typing
 
-from . import NOWHERE_TABLE, PROTOCOL
+from . import NOWHERE_TABLE, PROTOCOL, PROTOCOL_NAMES
 from . import intents as intent_files
 from . import kernel, planner
 from . import netlink as nl
@@ -57,7 +57,7 @@ class Flow(typing.NamedTuple):
         words += "" if self.iif else " uid %d" % self.uid
         words += " mark 0x%x" % self.mark if self.mark else ""
         words += " tos 0x%02x" % self.tos if self.tos else ""
-        words += " ipproto %s" % kernel.PROTOCOL_NAMES.get(self.ipproto, self.ipproto) if self.ipproto else ""
+        words += " ipproto %s" % PROTOCOL_NAMES.get(self.ipproto, self.ipproto) if self.ipproto else ""
         return words + "".join(" %s %d" % (word, value) for word, value in (("sport", self.sport), ("dport", self.dport)) if value)
 
 
@@ -303,5 +303,5 @@ def _user(value):
 
 
 def _protocol(value):
-    numbers = {name: number for number, name in kernel.PROTOCOL_NAMES.items()}
+    numbers = {name: number for number, name in PROTOCOL_NAMES.items()}
     return numbers[value] if value in numbers else _number("ipproto", value, 255)

@@ -11,7 +11,7 @@ import stat
 import typing
 import zlib
 
-from . import GATEWAYS_TABLE, HOTPLUG_TABLES, INTENTS_DIR, NOWHERE_TABLE, connmark
+from . import GATEWAYS_TABLE, HOTPLUG_TABLES, INTENTS_DIR, LAST_PORT, NOWHERE_TABLE, connmark
 from .kernel import ALL_BITS, Match, Prefix, pack
 from .planner import families
 
@@ -19,7 +19,6 @@ from .planner import families
 BORROWERS = frozenset(("vlan", "macvlan", "macvtap", "ipvlan", "bridge", "bond", "team", "vrf"))
 # Hundreds of selectors fit; what is larger was not written by us.
 LARGEST_FILE = 1 << 18
-LAST_PORT = 65534           # the kernel refuses 65535 in a rule (include/net/fib_rules.h, fib_rule_port_range_valid)
 
 
 class Intent(typing.NamedTuple):

@@ -9,7 +9,7 @@ import socket
 import struct
 import typing
 
-from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL
+from . import GATEWAYS_TABLE, MAIN_TABLE, PROTOCOL, PROTOCOL_NAMES
 from . import netlink as nl
 
 PAIR_U32, PAIR_U16 = struct.Struct("=LL"), struct.Struct("=HH")
@@ -43,8 +43,6 @@ RULE_ATTRIBUTES = frozenset((FRA_DST, FRA_SRC, FRA_IIFNAME, FRA_PRIORITY, FRA_FW
 FRA_LAST = 30
 # Newer kernels (6.13) tell of a mask with each single port.
 WHOLE_PORT = frozenset(((FRA_SPORT_MASK, b"\xff\xff"), (FRA_DPORT_MASK, b"\xff\xff")))
-# As ip(8) prints them; it has them of /etc/protocols.
-PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 47: "gre", 50: "esp", 51: "ah", 58: "ipv6-icmp", 132: "sctp", 136: "udplite"}
 TABLE_NAMES = {253: "default", 254: "main", 255: "local"}
 IPV6_METRIC = 1024                          # what the kernel itself gives (IP6_RT_PRIO_USER), said to compare equal
 HEARD_METRIC = 1025                         # a default route with this one remembers a router that we have only heard of

@@ -10,14 +10,13 @@ mark never reach this file.
 import socket
 import typing
 
-from . import (MAIN_TABLE, NOWHERE_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK, PRIORITY_OWN_LINK,
-               PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
+from . import (IPV4_TOS, MAIN_TABLE, NOWHERE_TABLE, PRIORITY_ALL, PRIORITY_DEFAULT, PRIORITY_DEVICE, PRIORITY_MAIN, PRIORITY_MARK,
+               PRIORITY_OWN_LINK, PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
 from . import nowhere
 from .connmark import match_of
 from .kernel import EVERYTHING, FAMILIES, HEARD_METRIC, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
 
 ICMP, ICMPV6 = 1, 58
-IPV4_TOS = 0x1C         # the bits that IPv4 compares (IPTOS_RT_MASK, net/ipv4/fib_rules.c): a rule with others never matches
 # Interfaces whose table the user fixed share these blocks of priorities: two in one block differ by who came first.
 FIXED_BLOCKS = 512
 ANYWHERE = {socket.AF_INET: Prefix(b"\0" * 4, 0), socket.AF_INET6: Prefix(b"\0" * 16, 0)}

@@ -133,6 +133,12 @@ def test_interfaces_says_what_each_is():
     ]
 
 
+def test_interfaces_without_files_says_nothing_of_files():
+    """Not that there are none: that would take them away."""
+    section = template("gandi_interfaces | gandi.hosting.interfaces")
+    assert template("gandi_interfaces | gandi.hosting.interfaces(files=false)") == {"interfaces": section["interfaces"]}
+
+
 @pytest.mark.parametrize("name", ["sysctl", "interfaces", "policy_routing"])
 def test_every_filter_refuses_a_bad_list_with_all_its_errors(name):
     """The user sees the whole text, whichever filter came first."""
