@@ -274,9 +274,7 @@ def describe(plan):
     diffs = []
     if plan.before != plan.after or plan.purge or plan.install:
         diffs.append({"before_header": "packages", "after_header": "packages", "before": plan.before, "after": plan.after})
-    for change in plan.changes:
-        before, after = ((content or b"").decode("utf-8", "replace") for content in (change.before, change.after))
-        diffs.append({"before_header": change.path, "after_header": change.path, "before": before, "after": after})
+    diffs += _files.diffs(plan.changes)
     if plan.settings:
         diffs.append({"before_header": _agent_settings.PATH, "after_header": _agent_settings.PATH, "before": "",
                       "after": "".join("%s=%s\n" % (name, _agent_settings.quoted(value)) for name, value in plan.settings.items())})

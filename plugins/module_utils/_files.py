@@ -161,6 +161,13 @@ def ours(folders):
     return found
 
 
+def diffs(changes_made):
+    """Return Changes as Ansible shows a diff."""
+    return [{"before_header": change.path, "after_header": change.path,
+             "before": (change.before or b"").decode("utf-8", "replace"), "after": (change.after or b"").decode("utf-8", "replace")}
+            for change in changes_made]
+
+
 def changes(wanted, present):
     """Return the Changes from what is there to what is wanted.
 

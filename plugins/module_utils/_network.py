@@ -310,9 +310,7 @@ def repair():
 
 def describe(plan):
     """Return the diff of a plan as Ansible shows it: files, live values, then rules and routes as ip(8) would say them."""
-    diffs = [{"before_header": change.path, "after_header": change.path,
-              "before": (change.before or b"").decode("utf-8", "replace"), "after": (change.after or b"").decode("utf-8", "replace")}
-             for change in plan.changes]
+    diffs = _files.diffs(plan.changes)
     if plan.live:
         diffs.append({"before_header": "sysctl", "after_header": "sysctl",
                       "before": "".join("%s = %s\n" % (setting.path, setting.before) for setting in plan.live),

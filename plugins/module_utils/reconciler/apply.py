@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import socket
 import typing
 
 from . import INTENTS_DIR, LOCK_FILE
@@ -30,7 +31,8 @@ def survey(netlink, intents):
     links = kernel.read_links(netlink)
     managed = intent_files.match(intents, links)
     state = kernel.read_state(netlink, links, managed)
-    leased = leases.gateways({index: links[index] for index in managed}, state.addresses)
+    unknown = {index: links[index] for index in managed if (index, socket.AF_INET) not in state.gateways}
+    leased = leases.gateways(unknown, state.addresses)
     return managed, state._replace(gateways={**leased, **state.gateways}, nowhere=nowhere.index_of(links, state.addresses))
 
 

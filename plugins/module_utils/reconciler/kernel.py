@@ -75,6 +75,9 @@ class Prefix(typing.NamedTuple):
         return len(address) == len(self.address) and Prefix(address, self.length).network() == self.network()
 
 
+ANYWHERE = {socket.AF_INET: Prefix(b"\0" * 4, 0), socket.AF_INET6: Prefix(b"\0" * 16, 0)}
+
+
 class Link(typing.NamedTuple):
     index: int
     name: str
@@ -420,8 +423,9 @@ def dump_plain_routes(netlink, family, table, protocol=0):
         hops = list(next_hops(found))
         unreachable = header[7] == RTN_UNREACHABLE
         # the kernel gives IPv6's unreachable routes the loopback interface
-        yield Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1],
-                    0 if unreachable else hops[0][0], metric_of(found), header[7] if len(hops) == 1 else 0, found.get(RTA_PREFSRC)), header[5], body
+        route = Route(_u32(found, RTA_TABLE, header[4]), Prefix(found.get(RTA_DST, zero), header[1]), hops[0][1],
+                      0 if unreachable else hops[0][0], metric_of(found), header[7] if len(hops) == 1 else 0, found.get(RTA_PREFSRC))
+        yield route, header[5], body
 
 
 def encode_rule(rule):

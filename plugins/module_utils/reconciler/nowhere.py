@@ -18,12 +18,11 @@ import struct
 
 from . import NOWHERE_TABLE
 from . import netlink as nl
-from .kernel import (IFADDRMSG, IFA_ADDRESS, IFA_FLAGS, IFA_F_NOPREFIXROUTE, IFA_LOCAL, IFF_UP, IFINFOMSG, IFLA_IFNAME, IFLA_INFO_KIND,
-                     IFLA_LINKINFO, IPV6_METRIC, Link, Prefix, Route, pack, read_links)
+from .kernel import (ANYWHERE, IFADDRMSG, IFA_ADDRESS, IFA_FLAGS, IFA_F_NOPREFIXROUTE, IFA_LOCAL, IFF_UP, IFINFOMSG, IFLA_IFNAME,
+                     IFLA_INFO_KIND, IFLA_LINKINFO, IPV6_METRIC, Link, Route, pack, read_links)
 
 NAME, KIND = "gandi-nowhere", "bridge"
 ADDRESS, GATEWAY = pack("100::1"), pack("fe80::1")
-ANY = Prefix(b"\0" * 16, 0)
 COMES, GOES = ("%s ip link %s type %s" % (sign, NAME, KIND) for sign in "+-")
 
 # linux/if_link.h, linux/if_addr.h, linux/neighbour.h
@@ -50,7 +49,7 @@ def imagined(links):
 
 
 def route(index):
-    return Route(NOWHERE_TABLE, ANY, GATEWAY, index, IPV6_METRIC, source=ADDRESS)
+    return Route(NOWHERE_TABLE, ANYWHERE[socket.AF_INET6], GATEWAY, index, IPV6_METRIC, source=ADDRESS)
 
 
 def difference(wanted, state):

@@ -14,12 +14,11 @@ from . import (IPV4_TOS, MAIN_TABLE, NOWHERE_TABLE, PRIORITY_ALL, PRIORITY_DEFAU
                PRIORITY_OWN_LINK, PRIORITY_SELECTORS, PRIORITY_UNREACHABLE, TABLES)
 from . import nowhere
 from .connmark import match_of
-from .kernel import EVERYTHING, FAMILIES, HEARD_METRIC, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, text
+from .kernel import ANYWHERE, EVERYTHING, FAMILIES, HEARD_METRIC, IPV6_METRIC, RTN_UNREACHABLE, Match, Prefix, Route, Rule, family_of, text
 
 ICMP, ICMPV6 = 1, 58
 # Interfaces whose table the user fixed share these blocks of priorities: two in one block differ by who came first.
 FIXED_BLOCKS = 512
-ANYWHERE = {socket.AF_INET: Prefix(b"\0" * 4, 0), socket.AF_INET6: Prefix(b"\0" * 16, 0)}
 
 
 class Action(typing.NamedTuple):
@@ -68,7 +67,7 @@ def wanted(managed, state, detached=()):
         if intent.table and intent.strict:
             rules += _of_selectors(intent)
     # only from an address that has a rule could anything get out
-    if not any(len(address) == len(nowhere.ADDRESS) for found in addresses.values() for address in found):
+    if not any(family_of(address) == socket.AF_INET6 for found in addresses.values() for address in found):
         rules = [rule for rule in rules if rule.table != NOWHERE_TABLE]
     led = any(rule.table == NOWHERE_TABLE for rule in rules)
     if led and state.nowhere:

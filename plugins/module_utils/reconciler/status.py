@@ -76,8 +76,9 @@ def _owners(objects):
     def owner(what):
         if not isinstance(what, kernel.Rule):
             return what.table
-        whole = what.match._replace(iif="")
-        return tables.get((what.family, what.match)) or what.table == NOWHERE_TABLE and tables.get((what.family, whole)) or -1
+        # the one that leads to where nobody is has the selector's match and that this host sends it
+        matches = [what.match, what.match._replace(iif="")] if what.table == NOWHERE_TABLE else [what.match]
+        return next((tables[what.family, match] for match in matches if (what.family, match) in tables), -1)
 
     return owner
 

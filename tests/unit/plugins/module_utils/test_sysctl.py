@@ -86,21 +86,15 @@ def test_a_key_that_is_no_longer_wanted_gets_its_value_back(root):
     assert values(root) == {"all": "0", "eth0": "1", "eth0.100": "1"}
 
 
-def test_a_value_that_the_kernel_does_not_keep_is_told(root):
+@pytest.mark.parametrize("device, value, sentence", [
+    ("/dev/null", "0", "after it was set to 0"), ("/dev/full", "7", "rp_filter: the kernel refused the value 7: ")], ids=["not kept", "refused"])
+def test_a_value_that_the_kernel_does_not_take_is_told(root, device, value, sentence):
     """Some settings are clamped, or belong to another: what was set is read again."""
     path = root / "proc/net/ipv4/conf/eth0/rp_filter"
     path.unlink()
-    path.symlink_to("/dev/null")
-    with pytest.raises(Failure, match="after it was set to 0"):
-        _sysctl.write({str(path): "0"})
-
-
-def test_a_value_that_the_kernel_refuses_is_told(root):
-    path = root / "proc/net/ipv4/conf/eth0/rp_filter"
-    path.unlink()
-    path.symlink_to("/dev/full")
-    with pytest.raises(Failure, match="rp_filter: the kernel refused the value 7: "):
-        _sysctl.write({str(path): "7"})
+    path.symlink_to(device)
+    with pytest.raises(Failure, match=sentence):
+        _sysctl.write({str(path): value})
 
 
 @pytest.mark.parametrize("key", ["rp_filter", "net/../../etc/passwd", "net/ipv4/a = 1\nb", "/net/ipv4/ip_forward"])
