@@ -167,7 +167,7 @@ def test_what_the_agent_configures_brings_an_address_only_and_is_routed(host, pl
         pytest.skip("the agent needs dhclient")
     host.check_output("printf '%s' >/etc/systemd/system/gandi-dhclient@.service && systemctl daemon-reload" % AGENT_UNIT.replace("%i", "%%i"))
     with plugged("eth4", "c"):
-        host.check_output("ip link set eth4 up && systemctl start gandi-dhclient@eth4")
+        host.check_output("udevadm settle && ip link set eth4 up && systemctl start gandi-dhclient@eth4")
         try:
             assert settled({"eth0", "eth1", "eth2", "eth4"}) == []
             assert defaults(host) == {"eth0"} and "198.18.2.1" not in nameservers(host)

@@ -51,14 +51,10 @@ def test_what_is_unplugged_leaves_nothing_of_ours_and_comes_back(settled, replug
 
 
 def test_a_mac_is_known_under_another_name(settled, replugged, lab, machine):
-    """And keeps its table. (ifupdown configures by name: there the address is given by hand.)"""
+    """And keeps its table."""
     nic = lab.state.machine(machine).nic("eth1")
     lab.detach(machine, "eth1")
     lab.attach(machine, "eth7", nic.segment, nic.mac)
-    if lab.state.machine(machine).backend == "ifupdown":
-        lab.run_in(machine, "ip", "link", "set", "eth7", "up")
-        lab.run_in(machine, "ip", "address", "add", nic.ipv4 + "/24", "dev", "eth7")
-        lab.run_in(machine, "ip", "route", "add", "default", "via", nic.where.ipv4(1), "dev", "eth7", "table", "26519")
     wait_until(lambda: [] if (nic.ipv4, True) in [(trip.address, trip.right) for trip in Lab.load().trace("client", machine, count=1)]
                else kernel(lab, machine)[0])
     assert [line for line in kernel(lab, machine)[0] if "from %s lookup 26521" % nic.ipv4 in line]
