@@ -7,6 +7,7 @@ own, interfaces could not be there before systemd starts, and would die with the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import socket
@@ -318,7 +319,10 @@ def destroy() -> None:
         run("podman", "rm", "--force", "--time", "0", *ids)
     if _KEYS.exists():
         _close_connections()
-        shutil.rmtree(_KEYS)
+    # ssh removes its sockets itself, while we do
+    while _KEYS.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(_KEYS)
 
 
 def _close_connections() -> None:
