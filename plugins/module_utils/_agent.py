@@ -9,6 +9,7 @@ provides the old name without a version, so versions of the two cannot be compar
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import typing
 
@@ -61,9 +62,9 @@ def make_plan(params):
     found = _apt.installed(NAMES)
     have = {name: version for name, (version, _want, status) in found.items() if status == "installed"}
     if params["state"] == "absent":
-        return Plan([], sorted(found), _files.changes({}, _present(OURS)), {}, {}, _listed(have), "", [], [])
+        return Plan([], sorted(found), _files.changes({}, _present((*OURS, _agent_settings.BEFORE))), {}, {}, _listed(have), "", [], [])
     kept = params["state"] == "kept"
-    interfaces = with_real_names(params["interfaces"])
+    interfaces = with_real_names(params["interfaces"] or [])
     host = facts(interfaces)
     repository = {}
     if params["repository"]["url"] and not kept:
@@ -75,7 +76,7 @@ def make_plan(params):
                              _present(_agent_repairs.PATHS if kept else OURS))
     install, remarks = ([], []) if kept else _wanted_packages(params, repository, changes, found, have)
     edits, missing, in_effect = _settings_changes(
-        settings(params["settings"], interfaces, params["unnamed"]), bool(install), have)
+        settings(params["settings"], interfaces, params["unnamed"]), own_keys(params), bool(install), have)
     after = dict(one.split("=") for one in install)
     if not any(name == SUCCESSOR for name in after):
         after = dict(have, **after)
@@ -93,17 +94,14 @@ def with_real_names(interfaces):
     return [dict(entry, name=links[entry["name"]].name if entry["mac"] and entry["name"] in links else entry["name"]) for entry in interfaces]
 
 
-def _settings_changes(wanted, installing, have):
+def _settings_changes(wanted, own, installing, have):
     """Return ``(file Changes, settings of a file that only the package will bring, what will be in effect)``.
 
     :raises Failure: the file is not there, and no package brings it.
     """
     before = _files.read(_agent_settings.PATH)
     if before is not None:
-        text = _agent_settings.edit(before.decode("utf-8", "surrogateescape"), wanted)
-        after = text.encode("utf-8", "surrogateescape")
-        mode = os.stat(_agent_settings.PATH).st_mode & 0o7777
-        changes = [_files.Change(_agent_settings.PATH, before, after, mode, _files.SHARED)] if after != before else []
+        changes, text = _edits(before, wanted, own)
         return changes, {}, _agent_settings.parse(text)
     if not installing and have and wanted:
         raise Failure("%s is not there, although the package is installed; expected the package's own: apt-get install --reinstall "
@@ -111,20 +109,44 @@ def _settings_changes(wanted, installing, have):
     return [], wanted if installing else {}, dict(DEFAULTS, **wanted)
 
 
-def settings(given, interfaces, unnamed=False):
-    """Return ``{CONFIG_*: text}``: what was given, and how the labour is divided where the collection configures interfaces.
+def _edits(before, wanted, own):
+    """Return ``(file Changes, the text after them)``: of the settings, and of the record of what the division of labour has replaced there."""
+    record = json.loads(_files.read(_agent_settings.BEFORE) or b"{}")
+    text, record = _agent_settings.divide((before or b"").decode("utf-8", "surrogateescape"), wanted, own, record)
+    content = json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
+    changes = _files.changes({_agent_settings.BEFORE: (content, 0o644, _files.SHARED)} if record else {}, _present([_agent_settings.BEFORE]))
+    after = text.encode("utf-8", "surrogateescape")
+    if after != before:
+        mode = 0o644 if before is None else os.stat(_agent_settings.PATH).st_mode & 0o7777
+        changes.append(_files.Change(_agent_settings.PATH, before, after, mode, _files.SHARED))
+    return changes, text
+
+
+def division(interfaces, unnamed):
+    """Return the settings, by their words, that divide the labour where the collection configures interfaces.
 
     CONFIG_NETWORK=1 would write the network configuration anew, CONFIG_SYSCTL=1 would load the agent's values over ours at boot.
 
     :arg unnamed: whether the collection also configures interfaces that nobody named: then all are ours but the agent's.
     """
-    divided = {}
-    if interfaces:
-        agents = {entry["name"] for entry in interfaces if entry["agent"]}
-        names = [entry["name"] for entry in interfaces] + (sorted(_agent_repairs.ALL_NAMES) if unnamed else [])
-        divided = {"nodhcp": list(dict.fromkeys(name for name in names if name not in agents)), "network": False, "sysctl": False}
-    merged = dict(divided, **{word: value for word, value in given.items() if value is not None})
+    if not interfaces:
+        return {}
+    agents = {entry["name"] for entry in interfaces if entry["agent"]}
+    names = [entry["name"] for entry in interfaces] + (sorted(_agent_repairs.ALL_NAMES) if unnamed else [])
+    return {"nodhcp": list(dict.fromkeys(name for name in names if name not in agents)), "network": False, "sysctl": False}
+
+
+def settings(given, interfaces, unnamed=False):
+    """Return ``{CONFIG_*: text}``: what was given, and how the labour is divided."""
+    merged = dict(division(interfaces, unnamed), **{word: value for word, value in given.items() if value is not None})
     return {_agent_settings.key(word): _agent_settings.value_text(merged[word]) for word in _agent_settings.WORDS if word in merged}
+
+
+def own_keys(params):
+    """Return the keys that are set for the division of labour, and not because somebody gave them; None if nothing is said of that."""
+    if params["interfaces"] is None:
+        return None
+    return [_agent_settings.key(word) for word in division(params["interfaces"], params["unnamed"]) if params["settings"].get(word) is None]
 
 
 def recent(packages, minimum):
@@ -203,8 +225,8 @@ def make(plan, params):
                 _apt.refresh({})
             _apt.install(plan.install)
         if plan.settings:
-            text = (_files.read(_agent_settings.PATH) or b"").decode("utf-8", "surrogateescape")
-            _files.write(_agent_settings.PATH, _agent_settings.edit(text, plan.settings).encode("utf-8", "surrogateescape"))
+            for change in _edits(_files.read(_agent_settings.PATH), plan.settings, own_keys(params))[0]:
+                _write(change.path, change.after, change.mode)
         _tell([change.path for change in plan.changes], params)
     except (Failure, OSError) as error:
         for change in reversed(done):
@@ -232,7 +254,7 @@ def _tell(paths, params):
     if _agent_repairs.RULE in paths:
         run("udevadm", "control", "--reload")
     if any(path in _agent_repairs.PATHS for path in paths) and "dhcp" in params["repairs"]:
-        for entry in params["interfaces"]:
+        for entry in params["interfaces"] or []:
             if entry["agent"] and os.path.exists("/sys/class/net/%s" % entry["name"]):
                 run("systemctl", "restart", "--no-block", "gandi-dhclient@%s.service" % entry["name"], check=False)
 

@@ -4,7 +4,7 @@
 
 It is edited, not owned: only the assignment that is in effect changes, in its place, and only where its value differs. As in the
 shell the last assignment counts. One that is not a plain line of its own (a condition, two on one line) is left alone, and ours
-goes to the end, behind it.
+goes to the end, behind it. What the division of labour has replaced is kept in a record, and comes back when it is over.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import shlex
 
 PATH = "/etc/default/gandi"
+BEFORE = "/var/lib/gandi-hosting/agent-settings-before.json"
 # The package's own words, in its order, and what they are. Flags are 1 and 0 without quotes: gandi-postboot reads one with grep.
 WORDS = {"motd": bool, "timezone": bool, "sysctl": bool, "sshd": bool, "console": bool, "hostname": bool, "nameserver": bool,
          "allow_mount": bool, "cron": bool, "mount_params": str, "disk_root": str, "nodhcp": list, "multiqueue": bool, "network": bool}
@@ -45,12 +46,47 @@ def edit(text, settings):
     return text
 
 
-def _set(text, name, value):
+def divide(text, settings, own, record):
+    """Return ``(file, record)``: ``{key: value}`` in effect, and what is in the record and no longer asked for as it was before.
+
+    :arg own: the keys of ``settings`` that nobody has asked for by name; None: what is in the record stays as it is.
+    :arg record: ``{key: {"ours": value, "before": what stood there, as it was written, or None}}``.
+    """
+    kept = {} if own is not None else {name: entry for name, entry in record.items() if name not in settings}
+    for name, entry in record.items():
+        if name not in settings and name not in kept:
+            text = _put_back(text, name, entry)
+    for name, value in settings.items():
+        if name in (own or ()):
+            raw, start, _end = _in_effect(text, name)
+            if name in record and start and unquoted(raw) == record[name]["ours"]:
+                kept[name] = dict(record[name], ours=value)
+            elif not start or unquoted(raw) != value:
+                kept[name] = {"ours": value, "before": raw}
+    return edit(text, settings), kept
+
+
+def _put_back(text, name, entry):
+    """Return the file as it was before, unless somebody has said otherwise since."""
+    raw, start, end = _in_effect(text, name)
+    if not start or unquoted(raw) != entry["ours"]:
+        return text
+    if entry["before"] is None:
+        return text[:text.rindex("\n", 0, start) + 1 if "\n" in text[:start] else 0] + text[end:].partition("\n")[2]
+    return text[:start] + entry["before"] + text[end:]
+
+
+def _in_effect(text, name):
+    """Return ``(raw value, its start, its end)`` of the plain assignment that counts; ``(None, 0, 0)`` if there is none."""
     plain = [(raw, start, end) for found, raw, start, end in _assignments(text) if found == name]
     # whatever else mentions it, a condition for example, may change it again
     mentions = [match.start() for match in re.finditer(r"(?m)^[^#\n]*?\b%s=" % name, text)]
-    if plain and plain[-1][1] >= max(mentions):
-        raw, start, end = plain[-1]
+    return plain[-1] if plain and plain[-1][1] >= max(mentions) else (None, 0, 0)
+
+
+def _set(text, name, value):
+    raw, start, end = _in_effect(text, name)
+    if start:
         return text if unquoted(raw) == value else text[:start] + quoted(value) + text[end:]
     newline = "" if text.endswith("\n") or not text else "\n"
     return "%s%s%s=%s\n" % (text, newline, name, quoted(value))

@@ -64,7 +64,7 @@ options:
         type: str
         default: ''
   settings:
-    description: What C(/etc/default/gandi) shall say. What is not given stays as it is.
+    description: What C(/etc/default/gandi) shall say. What is not given stays as it is, but for what O(interfaces) is about.
     type: dict
     default: {}
     suboptions:
@@ -122,9 +122,10 @@ options:
     description:
       - The C(interfaces) in the result of P(gandi.hosting.interfaces#filter), of which the C(name), C(mac) and C(agent) are used.
       - An interface that is the agent's, and that it could not configure on this host, is an error before anything changes.
+      - O(settings.nodhcp), O(settings.network) and O(settings.sysctl), where they follow from this list, replace what was there. They get
+        it back when the list is empty, or when they are changed otherwise. Without the list nothing is said of them.
     type: list
     elements: dict
-    default: []
   unnamed:
     description: Whether interfaces that are not in O(interfaces) are configured by the collection too, so that the agent leaves them alone.
     type: bool
@@ -200,7 +201,7 @@ ARGUMENTS = {
     }},
     "settings": {"type": "dict", "default": {}, "apply_defaults": True, "options": {
         word: TYPES[kind] for word, kind in _agent_settings.WORDS.items()}},
-    "interfaces": {"type": "list", "elements": "dict", "default": []},
+    "interfaces": {"type": "list", "elements": "dict"},
     "unnamed": {"type": "bool", "default": False},
     "repairs": {"type": "list", "elements": "str", "choices": list(_agent_repairs.REPAIRS), "default": ["dhcp", "dhclient"]},
 }

@@ -173,10 +173,14 @@ def test_absent_takes_everything_away(run, host, state):
 
 
 def test_kept_sees_to_repairs_and_leaves_the_rest(run, host):
-    """As remove.yml does it."""
-    run(agent_repairs=["udevd"])
+    """As remove.yml does it; what the division of labour replaced in the settings is back."""
+    run(agent_repairs=["udevd"], gandi_interfaces=[])
+    before = host.file(SETTINGS).content_string
+    assert run(agent_repairs=["udevd"], gandi_interfaces=[{"name": "eth0", "primary": True}, {"name": "eth1"}])[:2] == (0, 1)
     assert host.file("/etc/systemd/system/systemd-udevd.service.d/gandi-hosting.conf").exists
+    assert settings(host)["CONFIG_NODHCP"] == "eth0 eth1"
     assert run(agent_state="kept", agent_repairs=[], agent_config={}, gandi_interfaces=[])[:2] == (0, 1)
+    assert host.file(SETTINGS).content_string == before and not host.file("/var/lib/gandi-hosting").exists
     assert not host.file("/etc/systemd/system/systemd-udevd.service.d").exists
     assert installed(host) == "gandi-hosting-vm 2652 installed" and host.file("/etc/apt/sources.list.d/gandi-hosting.sources").exists
 

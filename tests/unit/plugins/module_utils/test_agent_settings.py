@@ -74,3 +74,40 @@ def test_parse_agrees_with_the_shell():
 def test_a_typed_value_becomes_the_files(value, text):
     assert _agent_settings.value_text(value) == text
     assert shlex.split(_agent_settings.quoted(text)) == [text]
+
+
+OURS = {"CONFIG_NODHCP": "eth0 eth1", "CONFIG_NETWORK": "0"}
+
+
+@pytest.mark.parametrize("text", [
+    FILE, FILE.replace('"eth0"', "'eth0'"), FILE.replace('"eth0"', '"$OTHER"'), FILE.replace('"eth0"', '"eth0 eth1"'), "", "\n",
+    "CONFIG_NODHCP=eth0\nif true; then CONFIG_NODHCP=eth2; fi\n", "CONFIG_NODHCP=eth0\nCONFIG_NODHCP=eth2 # mine\n",
+])
+def test_what_the_division_of_labour_replaced_comes_back_as_it_was_written(text):
+    """And a second run, before and after, changes nothing."""
+    divided, record = _agent_settings.divide(text, OURS, OURS, {})
+    assert _agent_settings.divide(divided, OURS, OURS, record) == (divided, record)
+    changed, record = _agent_settings.divide(divided, dict(OURS, CONFIG_NODHCP="eth0 eth2"), OURS, record)
+    assert _agent_settings.parse(changed)["CONFIG_NODHCP"] == "eth0 eth2"
+    assert _agent_settings.divide(changed, {}, [], record) == (text, {})
+    assert _agent_settings.divide(text, {}, [], {}) == (text, {})
+
+
+def test_where_nothing_is_said_of_the_division_it_stays():
+    divided, record = _agent_settings.divide(FILE, OURS, OURS, {})
+    after, kept = _agent_settings.divide(divided, {"CONFIG_MOTD": "0"}, None, record)
+    assert (after, kept) == (divided.replace("CONFIG_MOTD=1", "CONFIG_MOTD=0"), record)
+
+
+@pytest.mark.parametrize("own", [["CONFIG_NETWORK"], None])
+def test_what_somebody_has_asked_for_by_name_does_not_go_back(own):
+    divided, record = _agent_settings.divide(FILE, OURS, OURS, {})
+    after, record = _agent_settings.divide(divided, OURS, own, record)
+    assert (after, set(record)) == (divided, {"CONFIG_NETWORK"} if own else set())
+    assert 'CONFIG_NODHCP="eth0 eth1"' in _agent_settings.divide(after, {}, [], record)[0]
+
+
+def test_what_somebody_has_changed_since_stays():
+    divided, record = _agent_settings.divide(FILE, OURS, OURS, {})
+    edited = divided.replace('"eth0 eth1"', "eth9")
+    assert _agent_settings.divide(edited, {}, [], record) == (FILE.replace('CONFIG_NODHCP="eth0"', "CONFIG_NODHCP=eth9"), {})
