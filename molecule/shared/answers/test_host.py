@@ -1,7 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What is on the machine: one fact a test."""
 
+import time
+
 import pytest
+
+PATIENCE = 10   # seconds for what a reboot or a hot-plug has set going: what is wrong after them stays wrong
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled(host):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and host.run("gandi-policy-routing apply --dry-run").stdout:
+        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("family", ["-4", "-6"])
