@@ -15,6 +15,11 @@ def test_no_file_of_ours_is_left(host):
     assert host.run("grep -rlE 'gandi[.-]hosting' /etc | grep -vE '^/etc/(apt/|default/gandi$)'").stdout == ""
 
 
+def test_the_agents_settings_are_the_packages_again(host):
+    """Or it would leave alone what nobody else configures any more. (dpkg tells of each file that differs from the package's.)"""
+    assert host.run("dpkg --verify gandi-hosting-vm").stdout == ""
+
+
 def test_the_secondaries_are_forgotten(host):
     links = json.loads(host.check_output("ip -json address show scope global"))
     assert {link["ifname"] for link in links if link.get("addr_info")} == {"eth0"}
