@@ -14,7 +14,7 @@ import os
 import typing
 
 from . import _agent_repairs, _agent_settings, _apt, _files, _others, _sysctl
-from ._commands import Failure, run
+from ._commands import Failure, run, sentence
 
 PACKAGE, SUCCESSOR = "gandi-hosting-vm", "gandi-hosting-vm2"
 NAMES = (PACKAGE, SUCCESSOR)
@@ -235,7 +235,7 @@ def make(plan, params):
                 _apt.forget(params["repository"])
         with contextlib.suppress(Failure):
             _tell([change.path for change in done], dict(params, interfaces=[]))
-        raise Failure("%s. %s" % (error, "What this run had written is taken back" if done else "Nothing was changed")) from error
+        raise Failure("%s. %s" % (sentence(error), "What this run had written is taken back" if done else "Nothing was changed")) from error
 
 
 def _write(path, content, mode):

@@ -17,6 +17,13 @@ class Failure(Exception):
     """Something on the host did not work; the message is a sentence for the user."""
 
 
+def sentence(error):
+    """Return an error as a sentence; the system's own name the file."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return "%s: %s" % (error.filename, error.strerror)
+    return str(error)
+
+
 def run(*arguments, check=True, timeout=TIMEOUT):
     """Run a program; return its exit status and output. Nothing ever asks a question.
 

@@ -10,7 +10,7 @@ import typing
 import uuid
 
 from . import _apply, _background, _files, _managers, _others, _policy_routing, _safety_net, _stanzas, _sysctl, _transaction
-from ._commands import Failure
+from ._commands import Failure, sentence
 
 
 UNSAID = "%s: set aside from %s with its stanza, and not said in gandi_interfaces: %s"
@@ -191,13 +191,6 @@ def put_back(reason):
     except (Failure, OSError) as second:
         return "%s. Undoing it failed too (%s); it will be tried again" % (reason, sentence(second))
     return "%s. The previous configuration is back" % reason
-
-
-def sentence(error):
-    """Return an error as a sentence; the system's own name the file."""
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return "%s: %s" % (error.filename, error.strerror)
-    return str(error)
 
 
 def make(plan, sections):

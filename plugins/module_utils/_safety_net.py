@@ -20,7 +20,7 @@ import time
 import zipfile
 
 from . import _apply, _files, _policy_routing, _transaction
-from ._commands import SYSTEMD, Failure, is_active, run
+from ._commands import SYSTEMD, Failure, is_active, run, sentence
 
 ARMED_UNIT = "gandi-hosting-undo.service"
 BOOT_UNIT = "gandi-hosting-undo-boot.service"
@@ -121,7 +121,7 @@ def main(arguments):
         else:
             return 2
     except (Failure, OSError) as error:
-        sys.stderr.write("the change could not be undone, the next run will try again: %s\n" % error)
+        sys.stderr.write("the change could not be undone, the next run will try again: %s\n" % sentence(error))
         return 1
     return 0
 

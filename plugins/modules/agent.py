@@ -188,7 +188,7 @@ remarks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _agent, _agent_repairs, _agent_settings
-from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure, sentence
 
 TEXT = {"type": "str", "default": ""}
 TYPES = {bool: {"type": "bool"}, str: {"type": "str"}, list: {"type": "list", "elements": "str"}}
@@ -212,7 +212,7 @@ def main():
     try:
         result = _agent.execute(module.params, module.check_mode)
     except (Failure, OSError) as failure:
-        module.fail_json(msg=str(failure))
+        module.fail_json(msg=sentence(failure))
     for remark in result["remarks"]:
         module.warn(remark)
     if not module._diff:

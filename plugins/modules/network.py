@@ -262,8 +262,8 @@ sysctl:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
-from ansible_collections.gandi.hosting.plugins.module_utils._network import run, sentence
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure, sentence
+from ansible_collections.gandi.hosting.plugins.module_utils._network import run
 from ansible_collections.gandi.hosting.plugins.module_utils.reconciler.intents import SELECTOR
 
 IDENTITY = {"name": {"type": "str", "required": True}, "mac": {"type": "str", "default": ""}}
