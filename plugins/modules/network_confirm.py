@@ -54,7 +54,7 @@ RETURN = r"""#"""
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure, sentence
 from ansible_collections.gandi.hosting.plugins.module_utils._network import confirm
 
 
@@ -63,8 +63,8 @@ def main():
     if not module.check_mode:
         try:
             confirm(module.params["confirm"])
-        except Failure as failure:
-            module.fail_json(msg=str(failure))
+        except (Failure, OSError) as failure:
+            module.fail_json(msg=sentence(failure))
     module.exit_json(changed=False)
 
 
