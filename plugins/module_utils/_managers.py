@@ -127,6 +127,8 @@ class Networkd:
         if self._netplan:
             _netplan.generate()
         if self._restart:
+            # or systemd gives it up where it was started often, by us or because it crashed: Debian 11's does, now and then, after a start
+            run("systemctl", "reset-failed", "systemd-networkd.service", check=False)
             run("systemctl", "restart", "systemd-networkd.service")
         elif self._reload:
             run("networkctl", "reload")
@@ -138,11 +140,11 @@ class Networkd:
     def _forget(self, name):
         """Take a link down that no file configures any more: after a restart networkd leaves on it whatever was there."""
         for _attempt in range(SETTLE_TRIES):
-            _status, said = run("networkctl", "list", "--no-legend", name, check=False)
-            if not said.endswith(("pending", "initialized")):
+            has = _others.networkd_has(name)
+            if has is not None:
                 break
             time.sleep(SETTLE_PAUSE)
-        if said.endswith("unmanaged"):
+        if not has:
             clear(name)
 
 

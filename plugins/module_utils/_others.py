@@ -174,6 +174,19 @@ def networkd_links(path):
     return sorted(link.name for link in links.values() if _note(NETWORKD_LINKS, link).get("NETWORK_FILE") == path)
 
 
+def networkd_has(name):
+    """Return whether networkd configures a link that is attached; None if it has not said so yet, and the word that is there is not its last.
+
+    The word stays there when it stops; it may name a file that is gone.
+    """
+    with netlink.Netlink() as connection:
+        links = kernel.read_links(connection)
+    note = next((_note(NETWORKD_LINKS, link) for link in links.values() if link.name == name), None)
+    if note is None or note.get("ADMIN_STATE") == "unmanaged":
+        return False
+    return os.path.exists(note.get("NETWORK_FILE", "")) or None
+
+
 def _stacking(path):
     """Return the lines of a .network file, and of its drop-ins, that name a device on top of the link or below which it is."""
     drop_ins = [other for folder in ("/etc", "/run", "/usr/lib")

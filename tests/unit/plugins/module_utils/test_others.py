@@ -1,6 +1,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Who holds an interface, whether that is in our way, and what becomes of it."""
 
+import socket
+
 import pytest
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _others
@@ -95,6 +97,21 @@ def test_a_note_of_a_daemon_is_read_by_the_links_index(tmp_path, monkeypatch):
     assert list(_others._networkd(link)) == [Holder(NETWORKD, "/etc/x.network", False)]
     (tmp_path / "3").write_text("ADMIN_STATE=unmanaged\nNETWORK_FILE=/etc/x.network\n")
     assert list(_others._networkd(link)) == []
+
+
+@pytest.mark.parametrize("note, has", [
+    ("ADMIN_STATE=unmanaged\nNETWORK_FILE=/gone.network\n", False),
+    ("ADMIN_STATE=configured\nNETWORK_FILE=%s\n" % __file__, True),
+    ("ADMIN_STATE=configured\nNETWORK_FILE=/gone.network\n", None),
+    ("ADMIN_STATE=pending\n", None),
+    ("", None),
+], ids=["it has not", "it has", "said before the file went", "not looked yet", "nothing said"])
+def test_networkd_has_what_it_says_now_and_not_what_it_said_before(tmp_path, monkeypatch, note, has):
+    """A networkd that starts anew leaves its former word there for a moment; with that an interface was not forgotten."""
+    monkeypatch.setattr(_others, "NETWORKD_LINKS", str(tmp_path))
+    (tmp_path / str(socket.if_nametoindex("lo"))).write_text(note)
+    assert _others.networkd_has("lo") is has
+    assert _others.networkd_has("nosuch") is False
 
 
 def test_cloud_init_is_told_to_leave_files_alone_that_would_say_the_same_twice(tmp_path, monkeypatch):
