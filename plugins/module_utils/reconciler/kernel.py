@@ -17,6 +17,7 @@ RTMSG = struct.Struct("=BBBBBBBBL")         # struct rtmsg, and struct fib_rule_
 IFINFOMSG = struct.Struct("=BxHlLL")
 IFADDRMSG = struct.Struct("=BBBBl")
 NDMSG = struct.Struct("=BxxxlHBB")
+RTVIA_SIZE = 2                              # the address family before the address, struct rtvia
 RTNEXTHOP = struct.Struct("=HBBl")
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 18, 1
@@ -26,7 +27,7 @@ IFA_F_DADFAILED, IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE = 0x08, 0x40, 0x200
 NDA_DST = 1
 NTF_ROUTER = 0x80
 NUD_INCOMPLETE, NUD_FAILED = 0x01, 0x20
-RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_MULTIPATH, RTA_TABLE = 1, 2, 3, 4, 5, 6, 7, 9, 15
+RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_MULTIPATH, RTA_TABLE, RTA_VIA = 1, 2, 3, 4, 5, 6, 7, 9, 15, 18
 RTM_F_CLONED, RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH = 0x200, 0x1000, 0x2000
 RTNH_F_ONLINK = 0x4
 RTN_UNICAST, RTN_UNREACHABLE = 1, 7
@@ -284,15 +285,20 @@ def dump_routes(netlink, family, table, index=0, protocol=0):
 def next_hops(found):
     """Yield ``(index, gateway or None)`` of a route, be it a single or a multipath one."""
     if RTA_MULTIPATH not in found:
-        yield nl.U32.unpack(found[RTA_OIF])[0] if RTA_OIF in found else 0, found.get(RTA_GATEWAY)
+        yield nl.U32.unpack(found[RTA_OIF])[0] if RTA_OIF in found else 0, _gateway(found)
         return
     data = found[RTA_MULTIPATH]
     while len(data) >= RTNEXTHOP.size:
         size, _flags, _hops, index = RTNEXTHOP.unpack_from(data)
         if size < RTNEXTHOP.size:
             break
-        yield index, nl.attributes(data[RTNEXTHOP.size:size]).get(RTA_GATEWAY)
+        yield index, _gateway(nl.attributes(data[RTNEXTHOP.size:size]))
         data = data[size + (-size % 4):]
+
+
+def _gateway(found):
+    """Return the gateway, which may be an IPv6 one of an IPv4 route (RFC 5549), or None."""
+    return found[RTA_VIA][RTVIA_SIZE:] if RTA_VIA in found else found.get(RTA_GATEWAY)
 
 
 def decide(netlink, source, destination):
@@ -333,9 +339,9 @@ def _read_main(netlink, family, index, on_link, defaults):
         for hop, gateway in next_hops(found):
             if hop != index:
                 continue
-            if gateway is None and header[1] and not _is_link_local(found[RTA_DST]):
+            if gateway is None and header[1] and not _is_of_every_link(found[RTA_DST]):
                 on_link.add(Prefix(found[RTA_DST], header[1]))
-            elif gateway is not None and not header[1]:
+            elif gateway is not None and not header[1] and family_of(gateway) == family:
                 defaults[index, family] = min(defaults.get((index, family), (1 << 32, b"")), (metric_of(found), gateway))
 
 
@@ -353,22 +359,29 @@ def _routers(netlink, managed, routes, with_addresses):
     With accept_ra_defrtr=0 (a secondary must not bring a default route) the kernel keeps no route of a router advertisement,
     but it does enter its sender as a neighbour with the router flag (net/ipv6/ndisc.c, ndisc_router_discovery). That entry is not
     there to stay: with more neighbours than gc_thresh1 (128, of all namespaces together) an idle one goes after a minute, long before
-    the next advertisement. Our own default route remembers it then, until another one is heard, the interface has no address any more,
-    or is down. (A flag that is missing says nothing: an entry that the router's own solicitation makes anew has none.)
+    the next advertisement. Our own default route remembers it then, until the interface has no address any more, or is down.
+    (A flag that is missing says nothing: an entry that the router's own solicitation makes anew has none.)
+
+    A flag that is there says little: any neighbour that forwards, such as a host with containers, has it when it has answered for its
+    own address (RFC 4861, 7.2.3). Routers are heard first, when the link comes up. So the one that we have stays for as long as it answers.
     """
-    found = {}
+    own = {(route.index, route.gateway): route.metric for route in routes
+           if route.family == socket.AF_INET6 and route.gateway and not route.destination.length
+           and route.index in managed and managed[route.index].table == route.table}
+    heard = {(index, gateway) for (index, gateway), metric in own.items() if metric == HEARD_METRIC and index in with_addresses}
+    silent = set()
     for body in netlink.dump(nl.RTM_GETNEIGH, NDMSG.pack(socket.AF_INET6, 0, 0, 0, 0)):
         _family, index, state, flags, _type = NDMSG.unpack_from(body)
         address = nl.attributes(body[NDMSG.size:]).get(NDA_DST, b"")
-        if flags & NTF_ROUTER and index in managed and _is_link_local(address):
-            # one that does not answer now is still a router, if the only one
-            candidate = bool(state & (NUD_INCOMPLETE | NUD_FAILED)), address
-            found[index] = min(candidate, found.get(index, candidate))
-    gateways = {(index, socket.AF_INET6): address for index, (_silent, address) in found.items()}
-    for route in routes:
-        if route.metric == HEARD_METRIC and not route.destination.length and route.index in with_addresses:
-            if route.index in managed and managed[route.index].table == route.table:
-                gateways.setdefault((route.index, socket.AF_INET6), route.gateway)
+        if index in managed and _is_link_local(address):
+            if flags & NTF_ROUTER:
+                heard.add((index, address))
+            if state & (NUD_INCOMPLETE | NUD_FAILED):
+                silent.add((index, address))
+    gateways = {}
+    # one that does not answer now is still a router, if the only one
+    for router in sorted(heard, key=lambda router: (router in silent, router not in own, router)):
+        gateways.setdefault((router[0], socket.AF_INET6), router[1])
     return gateways
 
 
@@ -475,6 +488,12 @@ def encode_route(route):
 
 def _is_link_local(address):
     return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
+
+
+def _is_of_every_link(address):
+    """Return whether a destination is IPv6's link-local or IPv4's multicast: no other link's gateway leads there. (Where a route with a
+    gateway is for multicast alone, the kernel does send it to the gateway. IPv6's is in table local.)"""
+    return _is_link_local(address) or (len(address) == 4 and 0xE0 <= address[0] < 0xF0)
 
 
 def _name(data):

@@ -89,8 +89,7 @@ def test_a_router_that_the_kernel_forgets_as_a_neighbour_stays_the_gateway(host)
     host("-6 neigh del fe80::9 dev eth1")
     assert reconcile().lines == []
     host("-6 neigh add fe80::7 lladdr 02:00:00:00:00:77 dev eth1 router nud stale")
-    reconcile()
-    assert "via fe80::7" in host("route get 2001:db8:ff::1 from 2001:db8:11::10")
+    assert reconcile().lines == []
 
 
 def test_what_main_knows_more_precisely_than_a_default_goes_there(host):
@@ -99,6 +98,21 @@ def test_what_main_knows_more_precisely_than_a_default_goes_there(host):
     host("link set docker0 up")
     reconcile()
     assert routed(host, "198.18.1.10", "198.19.255.9") == "docker0"
+
+
+def test_a_multicast_route_of_another_interface_leads_no_multicast_to_a_gateway(host):
+    host("route add 224.0.0.0/4 dev eth0")
+    reconcile()
+    assert "via" not in host("route get 239.1.1.1 from 198.18.1.10 oif eth1")
+
+
+def test_what_ipv4_reaches_through_an_ipv6_gateway_is_not_on_the_link(host):
+    """RFC 5549, BGP unnumbered."""
+    host("route add 203.0.113.0/24 via inet6 fe80::5 dev eth1")
+    host("route add default via inet6 fe80::5 dev eth1 metric 5")
+    assert reconcile().problems == []
+    assert "via inet6 fe80::5 dev eth1" in host("route get 203.0.113.9 from 198.18.1.10")
+    assert "via 198.18.1.1 dev eth1" in host("route get 192.0.2.1 from 198.18.1.10")
 
 
 def test_a_second_pass_changes_nothing(host):
@@ -439,10 +453,13 @@ def advertised(host):
     ("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud failed router", "fe80::9"),
     ("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud stale", "fe80::9"),
     ("neigh replace fe80::a lladdr 02:00:00:00:00:9a dev eth2 nud stale router", "fe80::9"),
+    ("neigh replace fe80::8 lladdr 02:00:00:00:00:98 dev eth2 nud reachable router", "fe80::9"),
+    ("neigh del fe80::9 dev eth2; neigh replace fe80::8 lladdr 02:00:00:00:00:98 dev eth2 nud reachable router", "fe80::9"),
     ("-6 address flush dev eth2; neigh del fe80::9 dev eth2", None),
     ("link set eth2 down", None),
     ("route add default via fe80::7 dev eth2 table 26519 metric 7", "fe80::7"),
-], ids=["forgotten by the kernel", "silent", "made anew by its own solicitation", "a second one", "address gone", "link down", "told by a DHCP client"])
+], ids=["forgotten by the kernel", "silent", "made anew by its own solicitation", "a second one",
+        "a neighbour with containers", "the same, when it is forgotten", "address gone", "link down", "told by a DHCP client"])
 def test_a_router_that_was_heard_is_remembered_until_something_else_is_known(advertised, event, gateway):
     for command in event.split(";"):
         advertised(command)
@@ -451,8 +468,10 @@ def test_a_router_that_was_heard_is_remembered_until_something_else_is_known(adv
         assert gateway6(advertised) == gateway
 
 
-def test_another_router_takes_the_place_of_one_that_is_forgotten(advertised):
-    advertised("neigh del fe80::9 dev eth2")
+@pytest.mark.parametrize("flag", ["", " router"])
+def test_another_router_takes_the_place_of_one_that_is_silent(advertised, flag):
+    """Also where the kernel had forgotten that it is one: what is asked in vain has no flag."""
+    advertised("neigh replace fe80::9 lladdr 02:00:00:00:00:99 dev eth2 nud failed" + flag)
     advertised("neigh replace fe80::a lladdr 02:00:00:00:00:9a dev eth2 nud stale router")
     reconcile(tuple(HEARD))
     assert gateway6(advertised) == "fe80::a"
