@@ -191,6 +191,7 @@ class State(typing.NamedTuple):
     routes: dict        # {Route: bytes}
     heard: frozenset = frozenset()  # indexes whose IPv6 gateway is known by its advertisements alone
     nowhere: int = 0    # the index of the link that nobody is on, 0 where it is not there
+    families: tuple = FAMILIES  # those that the kernel has: with ipv6.disable=1, which is not an error, there are no IPv6 rules at all
 
 
 def family_of(address):
@@ -246,9 +247,11 @@ def read_state(netlink, links, managed):
     for index in managed:
         for family in FAMILIES:
             _read_main(netlink, family, index, on_link.setdefault(index, set()), defaults)
-    rules, routes = {}, {}
+    rules, routes, families = {}, {}, [socket.AF_INET]
     for family in FAMILIES:
-        rules.update(_read_rules(netlink, family))
+        everybodys = list(dump_rules(netlink, family))
+        families += [family] if everybodys and family not in families else []
+        rules.update((rule, body) for rule, protocol, body in everybodys if protocol == PROTOCOL)
         routes.update(_read_routes(netlink, family))
     addresses = read_addresses(netlink)
     gateways = _routers(netlink, managed, routes, {address.index for address in addresses if len(address.address) == 16})
@@ -263,7 +266,7 @@ def read_state(netlink, links, managed):
                 on_link[index].add(destination)
     gateways.update(known)
     heard -= {index for index, family in known if family == socket.AF_INET6}
-    return State(links, addresses, on_link, gateways, rules, routes, frozenset(heard))
+    return State(links, addresses, on_link, gateways, rules, routes, frozenset(heard), families=tuple(families))
 
 
 def dump_routes(netlink, family, table, index=0, protocol=0):
@@ -383,12 +386,6 @@ def _routers(netlink, managed, routes, with_addresses):
     for router in sorted(heard, key=lambda router: (router in silent, router not in own, router)):
         gateways.setdefault((router[0], socket.AF_INET6), router[1])
     return gateways
-
-
-def _read_rules(netlink, family):
-    for rule, protocol, body in dump_rules(netlink, family):
-        if protocol == PROTOCOL:
-            yield rule, body
 
 
 def dump_rules(netlink, family):

@@ -110,7 +110,9 @@ class Netlink:
                     continue
                 interrupted = interrupted or bool(flags & NLM_F_DUMP_INTR)
                 if answer not in (NLMSG_DONE, NLMSG_ERROR):
-                    result.append(body)
+                    # of a family that it does not have (ipv6.disable=1), the kernel tells everybody's (rtnetlink_rcv_msg)
+                    if not payload[0] or body[:1] == payload[:1]:
+                        result.append(body)
                     continue
                 code = -struct.unpack_from("=l", body)[0] if len(body) >= 4 else 0
                 # strict checking answers ENOENT for a table that has never had a route

@@ -72,7 +72,7 @@ def wanted(managed, state, detached=()):
     led = any(rule.table == NOWHERE_TABLE for rule in rules)
     if led and state.nowhere:
         routes.append(nowhere.route(state.nowhere))
-    return Wanted(frozenset(rules), frozenset(routes), led)
+    return Wanted(*(frozenset(what for what in found if what.family in state.families) for found in (rules, routes)), led)
 
 
 def plan(target, state, known_tables=None):

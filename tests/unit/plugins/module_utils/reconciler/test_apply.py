@@ -428,6 +428,23 @@ def test_strict_has_no_way_round_by_another_interface_and_comes_back_with_the_ga
     assert "proto 171" not in host("route show table all") + host("-6 route show table all")
 
 
+def test_a_kernel_without_ipv6_is_no_error(host, monkeypatch):
+    """With ipv6.disable=1 it answers as for any family that it does not have: a dump tells everybody's, a change is refused."""
+    send_any, nobodys = netlink.Netlink._send, b"\x09"     # X.25
+    host("-6 address flush scope global")
+
+    def send(self, requests):
+        return send_any(self, [(kind, flags, nobodys + payload[1:] if payload[0] == socket.AF_INET6 else payload)
+                               for kind, flags, payload in requests])
+
+    monkeypatch.setattr(netlink.Netlink, "_send", send)
+    wanted = (INTENTS[0], INTENTS[1]._replace(default=True, strict=True), INTENTS[2])
+    outcome = reconcile(wanted)
+    assert outcome.problems == [] and not any("-6" in line for line in outcome.lines)
+    assert routed(host, "198.18.2.10", "192.0.2.1") == "eth2"
+    assert reconcile(wanted) == apply.Outcome([], [])
+
+
 # ---- routers that are only heard of ----
 
 HEARD = [Intent("eth0", "", 26520, ()), Intent("eth2", "", 26522, (kernel.pack("198.18.2.1"),))]
