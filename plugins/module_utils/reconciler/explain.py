@@ -17,8 +17,8 @@ from . import kernel, planner
 from . import netlink as nl
 
 RTA_UID, RTA_MARK, RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 25, 16, 27, 28, 29
-FRA_GOTO, FRA_L3MDEV = 4, 19
-FIB_RULE_INVERT = 0x2
+FRA_GOTO, FRA_TUN_ID, FRA_L3MDEV = 4, 12, 19
+FIB_RULE_INVERT, FIB_RULE_UNRESOLVED = 0x2, 0x4
 FR_ACT_GOTO, FR_ACT_NOP = 2, 3
 # What the kernel takes where it is not told (net/ipv4/route.c, inet_rtm_getroute; net/ipv6/route.c).
 DEFAULT_PROTOCOL = {socket.AF_INET: 17, socket.AF_INET6: 0}
@@ -122,8 +122,7 @@ def _ask(netlink, flow, indexes, flags):
             request += nl.attribute(kind, nl.U32.pack(indexes[name]))
     if flow.mark:
         request += nl.attribute(RTA_MARK, nl.U32.pack(flow.mark))
-    if not flow.iif:
-        request += nl.attribute(RTA_UID, nl.U32.pack(flow.uid))
+    request += nl.attribute(RTA_UID, nl.U32.pack(_uid(flow)))
     if flow.ipproto:
         request += nl.attribute(RTA_IP_PROTO, nl.U8.pack(flow.ipproto))
     for kind, port in ((RTA_SPORT, flow.sport), (RTA_DPORT, flow.dport)):
@@ -134,17 +133,17 @@ def _ask(netlink, flow, indexes, flags):
 
 
 def _no_way(netlink, matching, flow, code):
-    """The Answer where the kernel refuses: a rule does so, or a route of ours that is unreachable, or there is none."""
+    """The Answer where the kernel refuses: a rule does so, or a route that says so, or there is none."""
     passed = []
     for rule, protocol in matching:
         ours = protocol == PROTOCOL
         if not rule.table:
             return Answer(rule, ours, passed, NO_WAY[code], 0, None, flow.source, False)
-        if ours and rule.table != kernel.MAIN_TABLE:
-            best = _best(netlink, rule, flow)
-            if best and best.type == kernel.RTN_UNREACHABLE:
-                words = planner.describe(best, {}).partition(" route ")[2]
-                return Answer(rule, ours, passed, words, 0, None, flow.source, False)
+        best = _best(netlink, rule, flow)
+        # such a route is an answer also where it is no more precise than what the rule suppresses
+        if best and best.type in REFUSALS:
+            words = "%s %s table %d" % (REFUSALS[best.type], best.destination, best.table)
+            return Answer(rule, ours, passed, words, 0, None, flow.source, False)
         passed.append(rule)
     if flow.iif and code in (errno.EINVAL, errno.EXDEV):
         return Answer(None, False, [], DROPPED, 0, None, flow.source, False)
@@ -152,10 +151,9 @@ def _no_way(netlink, matching, flow, code):
 
 
 def _best(netlink, rule, flow):
-    """Return the Route to the packet's destination in the table of a rule of ours, or None."""
-    shortest = 0 if rule.suppress is None else rule.suppress + 1
+    """Return the Route to the packet's destination in the table of a rule, or None."""
     routes = [route for route, _protocol, _body in kernel.dump_plain_routes(netlink, flow.family, rule.table)
-              if flow.destination in route.destination and route.destination.length >= shortest]
+              if flow.destination in route.destination]
     return max(routes, key=lambda route: route.destination.length, default=None)
 
 
@@ -165,9 +163,10 @@ def _walk(rules, flow):
     for rule, protocol in rules:
         if rule.priority < target or not matches(rule, flow):
             continue
-        action, _flags = _header(rule)
+        action, flags = _header(rule)
         if action == FR_ACT_GOTO:
-            target = max(target, nl.U32.unpack(dict(rule.other).get(FRA_GOTO, nl.U32.pack(0)))[0])
+            # one to where no rule is does nothing
+            target = target if flags & FIB_RULE_UNRESOLVED else max(target, nl.U32.unpack(dict(rule.other).get(FRA_GOTO, nl.U32.pack(0)))[0])
         elif action != FR_ACT_NOP:
             yield rule, protocol
 
@@ -175,8 +174,6 @@ def _walk(rules, flow):
 def matches(rule, flow):
     """Return whether a rule is for a packet (net/core/fib_rules.c, fib_rule_match, and the families' own)."""
     match, other = rule.match, dict(rule.other)
-    if FRA_L3MDEV in other:
-        return False
     protocol = flow.ipproto or DEFAULT_PROTOCOL[flow.family]
     zero = b"\0" * len(flow.destination)
     said = (
@@ -186,12 +183,18 @@ def matches(rule, flow):
         (match.fwmark, not (flow.mark ^ match.fwmark[0]) & match.fwmark[1] if match.fwmark else True),
         (match.iif, match.iif == (flow.iif or "lo")),
         (match.oif, match.oif == flow.oif),
-        (match.uid, not flow.iif and match.uid[0] <= flow.uid <= match.uid[1] if match.uid else True),
+        (match.uid, match.uid[0] <= _uid(flow) <= match.uid[1] if match.uid else True),
         (match.ipproto, match.ipproto == protocol),
         (match.sport, match.sport[0] <= flow.sport <= match.sport[1] if match.sport else True),
         (match.dport, match.dport[0] <= flow.dport <= match.dport[1] if match.dport else True),
+        (FRA_L3MDEV in other or FRA_TUN_ID in other, False),
     )
     return all(holds for wanted, holds in said if wanted) != bool(_header(rule)[1] & FIB_RULE_INVERT)
+
+
+def _uid(flow):
+    """Return the user whom the kernel sees: 0 for what is forwarded."""
+    return 0 if flow.iif else flow.uid
 
 
 def _header(rule):

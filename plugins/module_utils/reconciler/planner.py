@@ -185,6 +185,9 @@ def _of_selectors(intent):
     if intent.default:
         groups.append((EVERYTHING, PRIORITY_ALL))
     for match, priority in groups:
+        # nobody sends what is forwarded, which to the kernel is user 0 (net/ipv4/route.c, ip_route_input_slow; net/ipv6/route.c)
+        if match.uid and not match.uid[0] and not match.iif:
+            match = match._replace(iif="lo")
         for family in families(match):
             yield Rule(family, priority, match, MAIN_TABLE, 0)
             yield Rule(family, priority + 1, match, intent.table)

@@ -445,6 +445,19 @@ def test_a_kernel_without_ipv6_is_no_error(host, monkeypatch):
     assert reconcile(wanted) == apply.Outcome([], [])
 
 
+@pytest.mark.parametrize("packet", ["192.0.2.1 from 198.19.255.9", "2001:db8:ff::1 from 2001:db8:f::9"])
+def test_what_is_forwarded_is_not_selected_with_root(host, packet):
+    """The kernel takes the user of such a packet for 0."""
+    host("link add docker0 type bridge")
+    host("link set docker0 up")
+    host("address add 198.19.255.1/24 dev docker0")
+    host("address add 2001:db8:f::1/64 dev docker0 nodad")
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"], check=True)
+    reconcile(selecting(kernel.Match(uid=(0, 9))))
+    assert "dev eth2" in host("route get %s uid 0" % packet.split()[0])
+    assert "dev eth0" in host("route get %s iif docker0 uid 0" % packet)
+
+
 # ---- routers that are only heard of ----
 
 HEARD = [Intent("eth0", "", 26520, ()), Intent("eth2", "", 26522, (kernel.pack("198.18.2.1"),))]

@@ -126,6 +126,26 @@ def test_explain_tells_of_reverse_path_filtering(host, capsys):
     assert "rule     99: from 192.0.2.7 blackhole\n" in said and "leaves   not at all\n" in said
 
 
+@pytest.mark.parametrize("question", ["--from 198.18.1.10", "--uid 77", "--from 192.0.2.7 --iif eth0"])
+def test_explain_names_the_route_of_somebody_who_throws_it_away(host, capsys, question):
+    command(capsys, "apply")
+    subprocess.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.eth0.rp_filter=0"], check=True)
+    host("route add blackhole 198.51.100.0/24")
+    said = command(capsys, "explain --to 198.51.100.1 " + question)[1]
+    assert "lookup main" in said.splitlines()[1]
+    assert "\nroute    blackhole 198.51.100.0/24 table 254\nleaves   not at all\n" in said
+
+
+@pytest.mark.parametrize("rule", ["not dport 443 tun_id 5", "from all goto 26546"])
+def test_explain_passes_over_rules_as_the_kernel_does(host, capsys, rule):
+    """A tunnel's number that no packet here has, and a goto to where no rule is."""
+    host("rule add %s%s priority 20" % (rule, "" if "goto" in rule else " lookup 99"))
+    host("route add default via 198.18.0.7 table 99")
+    command(capsys, "apply")
+    rule = "20: not from all dport 443 lookup 99" if "not" in rule else "26540: from 198.18.1.10 lookup 26521"
+    assert "rule     %s\n" % rule in command(capsys, "explain --from 198.18.1.10 --to 192.0.2.1 --dport 443")[1]
+
+
 def test_explain_names_an_unreachable_route_of_ours(host, capsys, tmp_path):
     """eth1 is strict, and has no gateway to eth0's subnet any more."""
     (tmp_path / "eth1.json").write_text(json.dumps({"name": "eth1", "table": 26521, "strict": True}))
