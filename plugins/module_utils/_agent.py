@@ -20,6 +20,7 @@ PACKAGE, SUCCESSOR = "gandi-hosting-vm", "gandi-hosting-vm2"
 NAMES = (PACKAGE, SUCCESSOR)
 CONFIG, RULES, SYSCTL = "/gandi/config", "/etc/udev/rules.d/86-gandi.rules", "/etc/gandi/sysctl.conf"
 DHCLIENTS, DHCPCDS = ("/sbin/dhclient", "/usr/sbin/dhclient"), ("/sbin/dhcpcd", "/usr/sbin/dhcpcd")
+UNITS = tuple(folder + "/gandi-dhclient@.service" for folder in ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"))
 DHCPCD = "dhcpcd-base"
 # What the package's own file says of what matters here.
 DEFAULTS = {"CONFIG_NODHCP": "eth0", "CONFIG_SYSCTL": "1", "CONFIG_NETWORK": "1"}
@@ -62,7 +63,9 @@ def make_plan(params):
     found = _apt.installed(NAMES)
     have = {name: version for name, (version, _want, status) in found.items() if status == "installed"}
     if params["state"] == "absent":
-        return Plan([], sorted(found), _files.changes({}, _present((*OURS, _agent_settings.BEFORE))), {}, {}, _listed(have), "", [], [])
+        problems = ["%s: agent: true, but agent_state: absent takes the agent away; expected one of the two" % entry["name"]
+                    for entry in params["interfaces"] or [] if entry["agent"]]
+        return Plan([], sorted(found), _files.changes({}, _present((*OURS, _agent_settings.BEFORE))), {}, {}, _listed(have), "", problems, [])
     kept = params["state"] == "kept"
     interfaces = with_real_names(params["interfaces"] or [])
     host = facts(interfaces)
@@ -82,6 +85,7 @@ def make_plan(params):
         after = dict(have, **after)
     if _agent_repairs.UNIT in repairs and not _exists(*DHCPCDS):
         install = install + [DHCPCD]
+    host["unit"] = bool(install) or _exists(*UNITS)
     if after:
         remarks = remarks + _agent_repairs.remarks(host, interfaces, in_effect)
     return Plan(install, [], changes + edits, missing, repository, _listed(have), _listed(after),
@@ -117,8 +121,10 @@ def _edits(before, wanted, own):
     changes = _files.changes({_agent_settings.BEFORE: (content, 0o644, _files.SHARED)} if record else {}, _present([_agent_settings.BEFORE]))
     after = text.encode("utf-8", "surrogateescape")
     if after != before:
-        mode = 0o644 if before is None else os.stat(_agent_settings.PATH).st_mode & 0o7777
-        changes.append(_files.Change(_agent_settings.PATH, before, after, mode, _files.SHARED))
+        # where the administrator keeps it elsewhere, the link stays one
+        path = os.path.realpath(_agent_settings.PATH)
+        mode = 0o644 if before is None else os.stat(path).st_mode & 0o7777
+        changes.append(_files.Change(path, before, after, mode, _files.SHARED))
     return changes, text
 
 
@@ -167,11 +173,12 @@ def _wanted_packages(params, repository, changes, found, have):
     new = any(change.path in repository for change in changes)
     if satisfied and params["state"] == "present" and not new:
         return [], []
+    warnings = []
     if repository:
         with _apt.tried(repository, params["repository"]) as options:
             candidates, offered = _apt.candidates(NAMES, options), _apt.offered(NAMES, options)
     else:
-        _apt.refresh({})
+        warnings = _apt.refresh({})
         candidates, offered = _apt.candidates(NAMES), _apt.offered(NAMES)
     name = recent(candidates, minimum)
     if satisfied and (params["state"] == "present" or not _is_newer(name, candidates, satisfied, have)):
@@ -179,7 +186,7 @@ def _wanted_packages(params, repository, changes, found, have):
         return [], ["%s %s is installed, and the repositories offer %s at most: nothing is downgraded" % (
             satisfied, have[satisfied], offered[satisfied])] if below else []
     if not name:
-        raise Failure(too_old(offered, have, minimum))
+        raise Failure(". apt: ".join([too_old(offered, have, minimum), *warnings[:1]]))
     held = [one for one, (_version, want, status) in found.items() if want == "hold" and status == "installed"]
     if held:
         raise Failure("%s %s is on hold; expected %s or newer, or %s in any version: apt-mark unhold %s" % (
@@ -199,6 +206,10 @@ def _is_newer(name, candidates, satisfied, have):
 def too_old(offered, have, minimum):
     """Return the sentence that says why nothing can be installed."""
     installed = "".join("; %s %s is installed" % one for one in sorted(have.items()))
+    good = recent(offered, minimum)
+    if good:
+        return "%s %s is offered%s, and kept away by apt_preferences(5) of this host; expected none (apt-cache policy %s)" % (
+            good, offered[good], installed, good)
     if offered:
         return "%s is the newest that the configured repositories offer%s; expected %s or newer, or %s in any version" % (
             " ".join(max(offered.items())), installed, minimum, SUCCESSOR)
@@ -221,9 +232,7 @@ def make(plan, params):
         if plan.repository and (plan.install or any(change.path in plan.repository for change in done)):
             _apt.refresh(plan.repository)
         if plan.install:
-            if DHCPCD in plan.install:
-                _apt.refresh({})
-            _apt.install(plan.install)
+            _install(plan.install)
         if plan.settings:
             for change in _edits(_files.read(_agent_settings.PATH), plan.settings, own_keys(params))[0]:
                 _write(change.path, change.after, change.mode)
@@ -236,6 +245,16 @@ def make(plan, params):
         with contextlib.suppress(Failure):
             _tell([change.path for change in done], dict(params, interfaces=[]))
         raise Failure("%s. %s" % (sentence(error), "What this run had written is taken back" if done else "Nothing was changed")) from error
+
+
+def _install(packages):
+    """Install packages; what they depend on comes from the host's own repositories, of which apt may know nothing yet, or what was true once."""
+    try:
+        _apt.install(packages)
+    except Failure:
+        with contextlib.suppress(Failure):
+            _apt.refresh({})
+        _apt.install(packages)
 
 
 def _write(path, content, mode):

@@ -100,7 +100,8 @@ def _metrics(interfaces):
 def problems(host, interfaces, settings, repairs):
     """Return a sentence for each reason why an interface that is the agent's would get no address from it, or one from two.
 
-    :arg host: the facts: ``dhclient``, ``config`` (whether /gandi/config is there), ``others`` (``{name: who else}`` configures it).
+    :arg host: the facts: ``dhclient``, ``config`` (whether /gandi/config is there), ``others`` (``{name: who else}`` configures it),
+        ``unit`` (whether there is, or will be, a gandi-dhclient@.service).
     :arg settings: what CONFIG_* will be.
     """
     found, nodhcp = [], settings.get("CONFIG_NODHCP") or ""
@@ -115,6 +116,9 @@ def problems(host, interfaces, settings, repairs):
             if not host["config"]:
                 found.append("%s: agent: true, but there is no /gandi/config, without which the agent does not run DHCP and says nothing; "
                              "expected the file, or agent_repairs with dhcp" % name)
+        elif not host["unit"]:
+            found.append("%s: agent: true, but the agent that is installed is one without gandi-dhclient@.service, which agent_repairs with "
+                         "dhcp starts; expected a newer one, or agent_repairs without dhcp" % name)
         if not host["dhclient"] and "dhclient" not in repairs:
             found.append("%s: agent: true, but there is no /sbin/dhclient, which the agent runs; expected the package isc-dhcp-client, or "
                          "agent_repairs with dhclient" % name)

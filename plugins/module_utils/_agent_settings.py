@@ -80,7 +80,7 @@ def _in_effect(text, name):
     """Return ``(raw value, its start, its end)`` of the plain assignment that counts; ``(None, 0, 0)`` if there is none."""
     plain = [(raw, start, end) for found, raw, start, end in _assignments(text) if found == name]
     # whatever else mentions it, a condition for example, may change it again
-    mentions = [match.start() for match in re.finditer(r"(?m)^[^#\n]*?\b%s=" % name, text)]
+    mentions = [match.start() for match in re.finditer(r"(?m)^[^#\n]*?\b%s\+?=" % name, text)]
     return plain[-1] if plain and plain[-1][1] >= max(mentions) else (None, 0, 0)
 
 

@@ -14,6 +14,7 @@ import glob
 import os
 import re
 import tempfile
+import time
 import urllib.parse
 
 from . import _files
@@ -26,12 +27,17 @@ HEADER = "# gandi.hosting (role agent): written by Ansible, changes are overwrit
 SOURCES = "/etc/apt/sources.list.d/gandi-hosting.sources"
 KEYRING = "/etc/apt/keyrings/gandi-hosting.asc"
 PREFERENCES = "/etc/apt/preferences.d/gandi-hosting"
+SOURCE_FILES = ("/etc/apt/sources.list", "/etc/apt/sources.list.d/*.list", "/etc/apt/sources.list.d/*.sources")
 LISTS = "/var/lib/apt/lists"
 ARMOR = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 KEY_TIMEOUT = 20
-# A mirror that does not answer is told of after seconds, not after apt's two minutes and retries; a lock is waited for.
+# What the agent's packages replace: nothing else is removed for one.
+FAMILY = re.compile(r"gandi-hosting-(vm2?|agent.*)")
+# A mirror that does not answer is told of after seconds, not after apt's two minutes and retries; a lock is waited for. apt itself waits
+# for dpkg's alone, so that of its lists, which apt-daily.service takes after a boot, is ours to wait for.
+LOCK_TIMEOUT = 60
 PATIENCE = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10", "-o", "Acquire::Retries=0",
-            "-o", "DPkg::Lock::Timeout=60")
+            "-o", "DPkg::Lock::Timeout=%d" % LOCK_TIMEOUT)
 # What apt says -> what that means, the first that matches; apt 2.2 to 3.0, with gpgv or sqv.
 MEANINGS = (
     (r"NO_PUBKEY|public key is not available|Missing key|BADSIG|No good signature|EXPKEYSIG|EXPSIG",
@@ -53,15 +59,18 @@ def repository_files(repository, packages, key):
     """
     from_url = "# key: %s\n" % repository["key_url"] if repository["key_url"] else ""
     pin = repository["pin"] or 'origin "%s"' % urllib.parse.urlsplit(repository["url"]).hostname
+    # a path instead of a suite, which ends with a slash, has none
+    components = repository["components"] if not repository["suites"].endswith("/") else ""
     contents = {
         SOURCES: HEADER + from_url + "Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n" % (
-            repository["url"], repository["suites"], repository["components"], repository["keyring"] or KEYRING),
+            repository["url"], repository["suites"], components, repository["keyring"] or KEYRING),
         # the specific form wins over the general one, whatever their order (apt_preferences(5))
         PREFERENCES: HEADER + "# Nothing but these is ever taken from the repository.\nPackage: *\nPin: %s\nPin-Priority: -1\n\n"
                               "Package: %s\nPin: %s\nPin-Priority: 500\n" % (pin, " ".join(packages), pin),
     }
     if not repository["keyring"]:
-        contents[KEYRING] = key.strip() + "\n"
+        # before Debian 13 apt finds no key in one with the line ends of Windows
+        contents[KEYRING] = "\n".join(key.strip().splitlines()) + "\n"
     return {path: content.encode() for path, content in contents.items()}
 
 
@@ -120,6 +129,8 @@ def key_of(repository):
 def tried(contents, repository):
     """Have a repository in a folder of its own; give the options with which apt sees it and nothing else.
 
+    A default release that the host has, and the repository has not, would be an error.
+
     :raises Failure: with the sentence about what is wrong with it.
     """
     with tempfile.TemporaryDirectory(prefix="gandi-hosting-apt-") as folder:
@@ -133,9 +144,12 @@ def tried(contents, repository):
             source = source.replace("Signed-By: " + KEYRING, "Signed-By: " + keyring)
         _files.write(os.path.join(folder, "parts/gandi-hosting.sources"), source.encode())
         options = ("-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=%s/parts" % folder,
-                   "-o", "Dir::State::Lists=%s/lists" % folder, "-o", "Dir::Cache=%s/cache" % folder)
+                   "-o", "Dir::State::Lists=%s/lists" % folder, "-o", "Dir::Cache=%s/cache" % folder, "-o", "APT::Default-Release=")
         said = run("apt-get", "update", *options, *PATIENCE, check=False)[1]
         sentence = refusal(said, repository)
+        if sentence and _is_unreadable(repository["keyring"]):
+            raise Failure("agent_repository_keyring: %s cannot be read by the user _apt, as which apt verifies; expected a keyring that can"
+                          % repository["keyring"])
         if sentence:
             raise Failure(sentence)
         yield options
@@ -157,14 +171,27 @@ def refusal(said, repository):
 
 
 def refresh(contents):
-    """Read what the configured repository offers; without one, what all of the host's offer."""
+    """Read what the configured repository offers; without one, what all of the host's offer. Return apt's warnings: it warns of a mirror
+    that does not answer, and exits 0.
+
+    :raises Failure: with apt's own words.
+    """
     only = ("-o", "Dir::Etc::SourceList=" + SOURCES, "-o", "Dir::Etc::SourceParts=/dev/null", "-o", "APT::Get::List-Cleanup=0")
-    run("apt-get", "update", "-q", *(only if contents else ()), *PATIENCE)
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        status, said = run("apt-get", "update", "-q", *(only if contents else ()), *PATIENCE, check=False, timeout=INSTALL_TIMEOUT)
+        if not status:
+            return [line for line in said.splitlines() if line.startswith("W: ")]
+        if "Could not get lock" not in said or time.monotonic() > deadline:
+            raise Failure("apt cannot read what the repositories offer; expected sources that are all in order. apt: %s" % said_by_apt(said))
+        time.sleep(1)
 
 
 def forget(repository):
     """Remove what apt has read of a repository that is not configured any more; apt itself would do so with its next update of all."""
-    place = repository["url"].rstrip("/").split("://")[1].replace("/", "_")
+    place = repository["url"].rstrip("/").split("://")[1].rpartition("@")[2]
+    # apt-pkg/strutl.cc, URItoFileName
+    place = re.sub(r"[^ -~]|[][\\|{}<>\"^~_=!@#$%&* ]", lambda match: "%%%02x" % ord(match.group()), place).replace("/", "_")
     for path in glob.glob("%s/%s_*" % (LISTS, glob.escape(place))):
         _files.remove(path)
 
@@ -216,6 +243,10 @@ def install(packages):
         status, said = run(*simulated, check=False, timeout=INSTALL_TIMEOUT)
         if status:
             raise Failure("%s cannot be installed. apt: %s" % (" ".join(packages), said_by_apt(said)))
+        in_the_way = [name for name in re.findall(r"(?m)^Remv (\S+)", said) if not FAMILY.fullmatch(name)]
+        if in_the_way:
+            raise Failure("%s cannot be installed without removing %s; expected no package in its way" % (
+                " ".join(packages), " ".join(in_the_way)))
 
 
 def purge(names):
@@ -232,9 +263,13 @@ def said_by_apt(output):
     return " ".join(line.strip() for line in telling[:6])
 
 
+def _is_unreadable(keyring):
+    return bool(keyring) and run("runuser", "-u", "_apt", "--", "test", "-r", keyring, check=False)[0] == 1
+
+
 def _check_host(host):
     """A pin by host would also take away what another source has from that host."""
-    for path in ["/etc/apt/sources.list", *sorted(glob.glob("/etc/apt/sources.list.d/*"))]:
+    for path in [path for pattern in SOURCE_FILES for path in sorted(glob.glob(pattern))]:
         lines = [line for line in (_files.read(path) or b"").decode("utf-8", "replace").splitlines() if not line.lstrip().startswith("#")]
         if path != SOURCES and re.search(r"://([^/\s]*@)?%s[:/\s]" % re.escape(host), "\n".join(lines) + "\n"):
             raise Failure("agent_repository_url: %s also has packages from %s, and a pin by host would take them away; expected "

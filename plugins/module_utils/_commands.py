@@ -11,6 +11,8 @@ TIMEOUT = 120
 # There where systemd is PID 1 (sd_booted(3)).
 SYSTEMD = "/run/systemd/system"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+# What a play's `environment` may say of the way out, and apt goes by.
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 class Failure(Exception):
@@ -29,9 +31,10 @@ def run(*arguments, check=True, timeout=TIMEOUT):
 
     :raises Failure: with ``check``, if it cannot be started, takes too long, or exits non-zero.
     """
+    proxies = {name: os.environ[name] for name in PROXIES if name in os.environ}
     try:
         done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, check=False, env=ENVIRONMENT)
+                              timeout=timeout, check=False, env=dict(ENVIRONMENT, **proxies))
     except (OSError, subprocess.TimeoutExpired) as error:
         if check:
             raise Failure("%s: %s" % (" ".join(arguments), error)) from error

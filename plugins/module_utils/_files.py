@@ -52,7 +52,7 @@ def read(path):
 
 
 def write(path, content, mode=0o644):
-    """Write a file so that whoever reads it, also after a power cut, finds the old content or the new, never a part.
+    """Write a file so that whoever reads it, also after a power cut, finds the old content or the new, never a part. Its owner stays.
 
     A temporary file in the same folder, fsync, rename, fsync of the folder (rename(2), fsync(2)).
     """
@@ -62,6 +62,9 @@ def write(path, content, mode=0o644):
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            with contextlib.suppress(FileNotFoundError):
+                owner = os.stat(path)
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())

@@ -30,9 +30,9 @@ ROOT = "/proc/sys/"
 LINKS = "/sys/class/net/"
 # A file of an earlier folder hides one of the same name in a later one (sysctl.d(5)).
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
-# Files that other programs load after systemd-sysctl: the file, who says whether, and how.
-LATER = (("/etc/gandi/sysctl.conf", "/etc/default/gandi", r"(?m)^\s*CONFIG_SYSCTL=[\"']?1"),
-         ("/etc/ufw/sysctl.conf", "/etc/ufw/ufw.conf", r"(?m)^\s*ENABLED=[\"']?yes"))
+# Files that other programs load after systemd-sysctl: the file, who says whether, by which word, and what it says then.
+LATER = (("/etc/gandi/sysctl.conf", "/etc/default/gandi", "CONFIG_SYSCTL", "1"),
+         ("/etc/ufw/sysctl.conf", "/etc/ufw/ufw.conf", "ENABLED", "yes"))
 AUTO = "auto"
 REPORTED = ("rp_filter", "arp_announce", "arp_ignore")
 # An interface that nobody has named and that may be attached later.
@@ -184,15 +184,16 @@ def report(live=()):
 def overridden(settings):
     """Return a sentence for each of the settings that will not last: at boot, or when udev sees the interface, another file wins."""
     said, later = _configuration(settings), _loaded_later()
-    keys = {key if not is_glob(key) else key.replace("*", LATER_LINK) for key in settings}
     own = {key: Said(str(value), PATH) for key, value in settings.items()}
+    # another's full key, or narrower glob, concerns interfaces that we have in a glob alone
+    keys = {key.replace("*", LATER_LINK) for key in {**settings, **said, **later} if not re.search(r"[?[]", key)}
     sentences = []
     for key in sorted(keys):
-        expected, shown = winning(key, own).value, key.replace("/%s/" % LATER_LINK, "/*/")
+        wanted = winning(key, own)
         for winner in (winning(key, said), later.get(key)):
-            if winner and winner.value not in (expected, None):
+            if wanted and winner and winner.value not in (wanted.value, None):
                 sentences.append("%s: %s says %s, and wins over %s at boot; expected %s" % (
-                    shown, winner.where, winner.value, PATH, expected))
+                    key.replace(LATER_LINK, "*"), winner.where, winner.value, PATH, wanted.value))
     return sentences
 
 
@@ -252,8 +253,9 @@ def _configuration(settings):
 
 def _loaded_later():
     found = {}
-    for path, switch, pattern in LATER:
-        if re.search(pattern, _text(switch)):
+    for path, switch, word, on in LATER:
+        # as in the shell, the last assignment counts
+        if re.findall(r"(?m)^\s*(?:export\s+)?%s=[\"']?(\w*)" % word, _text(switch))[-1:] == [on]:
             found.update(merged([(path, _text(path))]))
     return found
 

@@ -37,7 +37,7 @@ options:
         type: str
         default: ''
       suites:
-        description: Its suites, separated by spaces.
+        description: Its suites, separated by spaces; or a path that ends with C(/), which has no components.
         type: str
         default: ''
       components:
@@ -137,7 +137,7 @@ options:
       - V(dhcp), a udev rule starts C(gandi-dhclient@) for them. The agent itself does not do it, without a word, for a name that is a part
         of CONFIG_NODHCP, for one that is not C(eth) and a digit, and without C(/gandi/config).
       - V(dhclient), where there is no C(/sbin/dhclient), which the package does not depend on, C(gandi-dhclient@) runs C(dhcpcd), for
-        the address alone. It is installed if it is not there, and stays.
+        the address alone. C(dhcpcd-base) is installed if it is not there, and stays; Debian 11 has no such package.
       - V(udevd), older agents run the DHCP client in the sandbox of udev, which is then allowed C(AF_PACKET).
     type: list
     elements: str

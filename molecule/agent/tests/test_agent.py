@@ -115,6 +115,58 @@ def test_a_host_that_another_source_has_too_needs_a_pin_of_its_own(run, host, la
     assert installed(host) == "gandi-hosting-vm 2652 installed"
 
 
+LOCK = "import fcntl, time; fcntl.lockf(open('/var/lib/apt/lists/lock', 'w'), fcntl.LOCK_EX); time.sleep(6)"
+PRECIOUS = r"""
+mkdir -p /tmp/precious/DEBIAN
+printf 'Package: precious\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\nConflicts: gandi-hosting-vm\n' >/tmp/precious/DEBIAN/control
+dpkg-deb --build /tmp/precious
+dpkg --install /tmp/precious.deb
+"""
+DEFAULT_RELEASE = """
+echo 'APT::Default-Release "old";' >/etc/apt/apt.conf.d/gandi-lab
+echo 'deb [trusted=yes] http://198.18.0.1 old main' >/etc/apt/sources.list.d/other.list
+apt-get update
+"""
+
+
+@pytest.mark.parametrize("command, variables", [
+    (("sh", "-ec", DEFAULT_RELEASE), {"agent_repository_pin": "release n=current"}),
+    (("systemd-run", "--collect", "python3", "-c", LOCK), {}),
+], ids=["a default release that the repository has not", "another apt reads what is offered"])
+def test_what_a_host_has_said_to_apt_is_no_hindrance(run, host, lab, machine, command, variables):
+    lab.exec(machine, *command)
+    status, changed, said = run(**variables)
+    assert (status, changed) == (0, 1), said
+    assert installed(host) == "gandi-hosting-vm 2652 installed"
+    assert run(**variables)[:2] == (0, 0)
+
+
+def test_a_key_with_the_line_ends_of_windows_is_a_key(run, host):
+    variables = {"agent_repository_key": "{{ lookup('ansible.builtin.file', lab_repository_key) | replace('\n', '\r\n') }}"}
+    assert run(**variables)[:2] == (0, 1)
+    assert installed(host) == "gandi-hosting-vm 2652 installed"
+
+
+def test_a_settings_file_that_is_elsewhere_is_edited_there(run, host, lab, machine):
+    """The link stays one; the file keeps its owner."""
+    run()
+    lab.exec(machine, "sh", "-c", "mv %s /srv/gandi; chown root:adm /srv/gandi; ln -s /srv/gandi %s" % (SETTINGS, SETTINGS))
+    assert run(agent_config={"motd": False})[:2] == (0, 1)
+    assert host.file(SETTINGS).is_symlink and host.file("/srv/gandi").group == "adm"
+    assert settings(host)["CONFIG_MOTD"] == "0"
+    lab.exec(machine, "rm", SETTINGS, "/srv/gandi")
+
+
+def test_nothing_else_is_removed_for_it(run, host, lab, machine):
+    """apt-get would, without a word, what is in its way."""
+    lab.exec(machine, "sh", "-ec", PRECIOUS)
+    status, _changed, said = run()
+    kept = host.run("dpkg-query -W precious").rc
+    lab.exec(machine, "dpkg", "--purge", "precious")
+    assert status != 0 and "gandi-hosting-vm=2652 cannot be installed without removing precious; expected no package in its way" in said
+    assert kept == 0
+
+
 def test_one_that_is_too_old_is_upgraded_and_the_administrators_settings_stay(run, host, lab, machine):
     """The newer package has another settings file: dpkg would ask, and an answer either way would be wrong."""
     run(agent_repository_suites="old", agent_minimum_version="1")

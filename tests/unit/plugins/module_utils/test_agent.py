@@ -56,6 +56,50 @@ def test_the_pin_lets_only_the_agents_packages_in():
         ("*", 'origin "mirror.example.org"', "-1"), ("a b", 'origin "mirror.example.org"', "500")]
 
 
+def test_a_suite_that_is_a_path_has_no_components():
+    text = _apt.repository_files(dict(REPOSITORY, suites="debian/"), ("a",), REPOSITORY["key"])[_apt.SOURCES].decode()
+    assert "\nSuites: debian/\nComponents: \n" in text
+
+
+def test_a_key_gets_the_line_ends_that_every_apt_reads():
+    key = REPOSITORY["key"].replace("\n", "\r\n")
+    assert _apt.repository_files(REPOSITORY, ("a",), key)[_apt.KEYRING] == REPOSITORY["key"].encode()
+
+
+@pytest.mark.parametrize("name, text, refused", [
+    ("debian.list", "deb http://mirror.example.org/debian stable main\n", True),
+    ("debian.sources", "URIs: http://mirror.example.org/debian\n", True),
+    ("debian.list", "# deb http://mirror.example.org/debian stable main\n", False),
+    ("debian.list.save", "deb http://mirror.example.org/debian stable main\n", False),
+])
+def test_only_what_apt_reads_is_another_source_of_the_same_host(tmp_path, monkeypatch, name, text, refused):
+    monkeypatch.setattr(_apt, "SOURCE_FILES", (str(tmp_path / "*.list"), str(tmp_path / "*.sources")))
+    (tmp_path / name).write_text(text)
+    try:
+        _apt.check(REPOSITORY)
+        assert not refused
+    except Failure as failure:
+        assert refused and "%s also has packages from mirror.example.org" % name in str(failure)
+
+
+def test_what_apt_has_read_is_found_under_the_name_that_apt_gives_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(_apt, "LISTS", str(tmp_path))
+    for name in ("h:81_a%5fb%7ec_dists_x_InRelease", "h:81_a_dists_x_InRelease"):
+        (tmp_path / name).touch()
+    _apt.forget({"url": "http://user:secret@h:81/a_b~c/"})
+    assert [path.name for path in tmp_path.iterdir()] == ["h:81_a_dists_x_InRelease"]
+
+
+@pytest.mark.parametrize("offered, sentence", [
+    ({}, "no configured repository offers gandi-hosting-vm or gandi-hosting-vm2; expected one that does"),
+    ({"gandi-hosting-vm": "2651"}, "gandi-hosting-vm 2651 is the newest that the configured repositories offer; expected 2652 or newer"),
+    ({"gandi-hosting-vm": "2652"}, "gandi-hosting-vm 2652 is offered, and kept away by apt_preferences(5) of this host; expected none"),
+    ({"gandi-hosting-vm2": "2.43"}, "gandi-hosting-vm2 2.43 is offered, and kept away by apt_preferences(5)"),
+])
+def test_why_nothing_can_be_installed_is_said(offered, sentence):
+    assert sentence in _agent.too_old(offered, {}, "2652")
+
+
 ENTRIES = [{"name": "eth0", "mac": "", "agent": False}, {"name": "eth1", "mac": "", "agent": True}, {"name": "eth2", "mac": "", "agent": False}]
 
 
@@ -74,7 +118,7 @@ def test_interfaces_that_nobody_named_are_ours_where_we_configure_them():
     assert _agent.settings({}, ENTRIES, unnamed=True)["CONFIG_NODHCP"] == "eth0 eth2 eth3 eth4 eth5 eth6 eth7 eth8 eth9"
 
 
-HOST = {"dhclient": True, "config": True, "names": {"eth0", "lo"}, "others": {}, "rules": "", "xen": False, "overrides": []}
+HOST = {"dhclient": True, "config": True, "unit": True, "names": {"eth0", "lo"}, "others": {}, "rules": "", "xen": False, "overrides": []}
 AGENT = [{"name": "eth1", "mac": "", "agent": True}]
 
 
@@ -92,6 +136,18 @@ def problems(repairs=(), name="eth1", nodhcp="eth0", **facts):
 def test_what_keeps_the_agent_from_configuring_its_interface_is_a_problem_until_repaired(facts, word, repair):
     assert [sentence for sentence in problems(**facts) if word in sentence] == problems(**facts) != []
     assert bool(problems([repair], **facts)) == (repair is None)
+
+
+def test_an_agent_that_is_older_than_its_unit_cannot_be_repaired():
+    """gandi-hosting-vm2 has gandi-dhclient@.service from 2.35 on."""
+    assert "is one without gandi-dhclient@.service" in "".join(problems(["dhcp"], unit=False))
+    assert problems([], unit=False) == []
+
+
+def test_an_agent_that_is_to_go_has_no_interface():
+    parameters = {"state": "absent", "interfaces": ENTRIES}
+    assert _agent.make_plan(parameters).problems == ["eth1: agent: true, but agent_state: absent takes the agent away; expected one of the two"]
+    assert _agent.make_plan(dict(parameters, interfaces=None)).problems == []
 
 
 def test_an_interface_that_it_can_configure_is_no_problem():

@@ -41,6 +41,7 @@ def shell(text, name):
     ("\tCONFIG_NODHCP=eth\\ 0 # why\n", "eth1"),
     ('CONFIG_NODHCP="eth0"\n', 'a "quoted" $value with `ticks` and \\'),
     ('CONFIG_NODHCP=""\n', ""),
+    ('CONFIG_NODHCP="eth0"\r\n', "eth1"),
 ])
 def test_a_shell_reads_the_value(text, value):
     """Whatever the file was like; and once it does, there is nothing more to edit."""
@@ -111,3 +112,10 @@ def test_what_somebody_has_changed_since_stays():
     divided, record = _agent_settings.divide(FILE, OURS, OURS, {})
     edited = divided.replace('"eth0 eth1"', "eth9")
     assert _agent_settings.divide(edited, {}, [], record) == (FILE.replace('CONFIG_NODHCP="eth0"', "CONFIG_NODHCP=eth9"), {})
+
+
+def test_what_is_appended_to_a_value_does_not_stay_in_effect():
+    """By bash, which the agent's udev program is in."""
+    after = _agent_settings.edit('CONFIG_NODHCP="eth0"\nCONFIG_NODHCP+=" eth9"\n', {"CONFIG_NODHCP": "eth1"})
+    done = subprocess.run(["bash", "-c", after + "echo $CONFIG_NODHCP"], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == "eth1\n"

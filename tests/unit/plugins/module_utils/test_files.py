@@ -17,6 +17,15 @@ def test_a_file_is_written_with_its_folders_and_mode(tmp_path):
     assert (path.read_bytes(), path.stat().st_mode & 0o7777, os.listdir(path.parent)) == (b"content", 0o755, ["file"])
 
 
+def test_a_file_that_is_written_anew_keeps_its_owner(tmp_path, monkeypatch):
+    """Whoever runs the tests need not be root."""
+    path, owners = tmp_path / "file", []
+    path.touch()
+    monkeypatch.setattr(_files.os, "fchown", lambda _descriptor, user, group: owners.append((user, group)))
+    _files.write(str(path), b"content")
+    assert owners == [(path.stat().st_uid, path.stat().st_gid)]
+
+
 @pytest.mark.parametrize("call", ["write", "fchmod", "fsync", "rename"])
 def test_a_write_that_fails_anywhere_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch, call):
     path = tmp_path / "file"

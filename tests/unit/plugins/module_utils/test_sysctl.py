@@ -17,7 +17,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setattr(_sysctl, "BEFORE", str(tmp_path / "before.json"))
     monkeypatch.setattr(_sysctl, "LINKS", str(tmp_path / "links") + "/")
     monkeypatch.setattr(_sysctl, "FOLDERS", tuple(str(tmp_path / name) for name in ("etc", "run", "usr")))
-    monkeypatch.setattr(_sysctl, "LATER", ((str(tmp_path / "agent.conf"), str(tmp_path / "default"), "CONFIG_SYSCTL=1"),))
+    monkeypatch.setattr(_sysctl, "LATER", ((str(tmp_path / "agent.conf"), str(tmp_path / "default"), "CONFIG_SYSCTL", "1"),))
     for name in ("all", "eth0", "eth0.100"):
         _files.write(str(tmp_path / "proc/net/ipv4/conf" / name / "rp_filter"), b"1\n")
     return tmp_path
@@ -166,6 +166,12 @@ def wins(root, files):
     ({"run/zz.conf": "net.ipv4.conf.eth0/100.rp_filter=1\n"}, [("eth0.100", "run/zz.conf:1", "1", "2")]),
     ({"agent.conf": "net.ipv4.conf.all.rp_filter = 2 # x\n", "default": "CONFIG_SYSCTL=1\n"}, [("all", "agent.conf:1", "2", "0")]),
     ({"agent.conf": "net.ipv4.conf.all.rp_filter = 2\n", "default": "CONFIG_SYSCTL=0\n"}, []),
+    ({"agent.conf": "net.ipv4.conf.all.rp_filter = 2\n", "default": "CONFIG_SYSCTL=1\nCONFIG_SYSCTL=0\n"}, []),
+    ({"agent.conf": "net.ipv4.conf.all.rp_filter = 2\n", "default": "export CONFIG_SYSCTL='1'\n"}, [("all", "agent.conf:1", "2", "0")]),
+    ({"etc/10-old.conf": "net.ipv4.conf.eth7.rp_filter = 1\n"}, [("eth7", "etc/10-old.conf:1", "1", "0")]),
+    ({"etc/10-old.conf": "net.ipv4.conf.eth*.rp_filter = 1\n"}, []),
+    ({"etc/zz.conf": "net.ipv4.conf.eth*.rp_filter = 1\n"}, [("eth*", "etc/zz.conf:1", "1", "0")]),
+    ({"etc/zz.conf": "net.ipv4.conf.*.log_martians = 1\nkernel.sysrq = 1\n"}, []),
 ])
 def test_the_file_that_wins_is_named_with_its_line(root, files, where):
     """Per key the last file in the order of names, an earlier folder hiding a later one's; a full key wins over any glob."""
