@@ -33,6 +33,11 @@ def wait_until(nothing_of, seconds=PATIENCE):
     return time.monotonic() - start
 
 
+def stays_right(nothing_of):
+    """Fail if something is wrong, and still so after some seconds: a busy machine loses a packet now and then."""
+    wait_until(nothing_of, 5)
+
+
 def missing(lab, machine):
     """Which of the addresses that a machine of this scenario has are not there, or are not yet usable."""
     have = lab.addresses(machine)

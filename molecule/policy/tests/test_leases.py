@@ -4,7 +4,7 @@
 import time
 
 import pytest
-from conftest import kernel, milliseconds, wait_until, wrong
+from conftest import kernel, milliseconds, stays_right, wait_until, wrong
 
 from lab import Lab
 
@@ -43,4 +43,4 @@ def test_a_lease_that_expires_leaves_nothing(settled, plugged_anew, lab, machine
 
     # dhcpcd gives it back at once, and then its rules must be there
     wait_until(differs, 5)
-    assert [trip for trip in lab.trace("client", machine, count=1) if trip.interface != "eth1" and not trip.right] == []
+    stays_right(lambda: [trip for trip in lab.trace("client", machine, count=1) if trip.interface != "eth1" and not trip.right])
