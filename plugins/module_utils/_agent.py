@@ -115,7 +115,7 @@ def _settings_changes(wanted, own, installing, have):
 
 def _edits(before, wanted, own):
     """Return ``(file Changes, the text after them)``: of the settings, and of the record of what the division of labour has replaced there."""
-    record = json.loads(_files.read(_agent_settings.BEFORE) or b"{}")
+    record = _files.read_json(_agent_settings.BEFORE) or {}
     text, record = _agent_settings.divide((before or b"").decode("utf-8", "surrogateescape"), wanted, own, record)
     content = json.dumps(record, indent=1, sort_keys=True).encode() + b"\n"
     changes = _files.changes({_agent_settings.BEFORE: (content, 0o644, _files.SHARED)} if record else {}, _present([_agent_settings.BEFORE]))

@@ -30,11 +30,21 @@ def around_files(changes, aside, change, taken_over=()):
 
 
 def undo(journal):
-    """Put back what a journal says: files, live values, and the interfaces concerned."""
+    """Put back what a journal says: files, live values, and the interfaces concerned.
+
+    Those come up again also where a file cannot be put back.
+    """
+    errors = []
+
     def restore():
-        _transaction.restore_files(journal)
+        try:
+            _transaction.restore_files(journal)
+        except OSError as error:
+            errors.append(error)
         _sysctl.write({path: value for path, value in journal["sysctl"].items() if os.path.exists(path)})
 
     around_files(_transaction.changes_back(journal), journal["aside"], restore)
+    if errors:
+        raise errors[0]
     _policy_routing.reconcile(_policy_routing.intents.read()[0], dry_run=False)
     _transaction.finish()

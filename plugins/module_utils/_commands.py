@@ -27,14 +27,14 @@ def sentence(error):
 
 
 def run(*arguments, check=True, timeout=TIMEOUT):
-    """Run a program; return its exit status and output. Nothing ever asks a question.
+    """Run a program, with the usual umask; return its exit status and output. Nothing ever asks a question.
 
     :raises Failure: with ``check``, if it cannot be started, takes too long, or exits non-zero.
     """
     proxies = {name: os.environ[name] for name in PROXIES if name in os.environ}
     try:
         done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=timeout, check=False, env=dict(ENVIRONMENT, **proxies))
+                              timeout=timeout, check=False, env=dict(ENVIRONMENT, **proxies), umask=0o022)
     except (OSError, subprocess.TimeoutExpired) as error:
         if check:
             raise Failure("%s: %s" % (" ".join(arguments), error)) from error

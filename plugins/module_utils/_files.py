@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import json
 import os
 import re
 import tempfile
 import typing
+
+from ._commands import Failure
 
 # The first line of each file of ours (the second after #!) names the interface that it belongs to, or * for several.
 # That of an interface which is known by its MAC address says that too.
@@ -49,6 +52,24 @@ def read(path):
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def read_json(path):
+    """Return what a file of ours says in JSON, or None if there is none.
+
+    :raises Failure: it is damaged. It was written whole, so its disk or somebody else has done that.
+    """
+    content = read(path)
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError as error:
+        raise Failure("%s is damaged (%s); expected it as it was written: put it back from a backup, or remove it to go on without what it says"
+                      % (path, error)) from error
+
+
+def is_as(path, content, mode):
+    """Return whether there is a file with this content and mode."""
+    return content is not None and read(path) == content and (os.stat(path).st_mode & 0o7777) == mode
 
 
 def write(path, content, mode=0o644):
@@ -136,7 +157,9 @@ def make_folder(folder):
         return
     parent = os.path.dirname(folder)
     make_folder(parent)
-    os.mkdir(folder, 0o755)
+    os.mkdir(folder)
+    # whatever the umask: systemd-networkd, apt and others read in there as users of their own
+    os.chmod(folder, 0o755)
     sync_folder(parent)
 
 
@@ -179,9 +202,8 @@ def changes(wanted, present):
     """
     result = []
     for path, (content, mode, owner) in sorted(wanted.items()):
-        before = read(path)
-        if before != content or (os.stat(path).st_mode & 0o7777) != mode:
-            result.append(Change(path, before, content, mode, owner))
+        if not is_as(path, content, mode):
+            result.append(Change(path, read(path), content, mode, owner))
     for path in sorted(set(present) - set(wanted)):
         result.append(Change(path, read(path), None, 0, present[path]))
     return result

@@ -157,11 +157,13 @@ class Ifupdown:
 
     @staticmethod
     def is_installed():
-        return os.path.exists("/sbin/ifup")
+        # ifupdown2 and ifupdown-ng have programs of the same names, and nothing there; our stanzas are not for them
+        return os.path.exists("/sbin/ifup") and os.path.isdir("/lib/ifupdown")
 
     def before(self, names):
         unnamed = [name for name, stanzas in _others.ifstate().items() if stanzas == HOTPLUG_STANZAS and self._hotplug]
-        for name in [*names, *unnamed]:
+        on_top = [name for name in _on_top(names, _others.ifstate()) if not is_active("ifup@%s.service" % name)]
+        for name in [*on_top, *names, *unnamed]:
             if is_active("ifup@%s.service" % name):
                 run("systemctl", "stop", "ifup@%s.service" % name)
             elif name in _others.ifstate():
@@ -173,14 +175,15 @@ class Ifupdown:
         if not (names or self._hotplug):
             return
         known, always = self._listed("--allow=hotplug"), self._listed()
+        names = [name for name in names if os.path.exists("/sys/class/net/%s" % name)]
         for name in names:
-            if not os.path.exists("/sys/class/net/%s" % name):
-                continue
             # the same unit that udev starts for a hot-plugged interface, so that it is also taken down with it
             if name in known:
                 run("systemctl", "start", "ifup@%s.service" % name)
             elif name in always:
                 run_apart("ifup", name)
+        for name in _on_top(names, always - set(_others.ifstate())):
+            run_apart("ifup", name)
         for name in sorted(known - set(_others.ifstate())) if self._hotplug else ():
             if "interface %s=%s " % (name, HOTPLUG_STANZAS) in run("ifquery", "--verbose", name, check=False)[1]:
                 # nobody has named it, so nobody waits for it
@@ -199,6 +202,12 @@ class Ifupdown:
         if status and not all(line.startswith("ifquery: unknown interface ") for line in complaints):
             raise Failure("ifquery --list: %s" % said)
         return set(lines) - set(complaints)
+
+
+def _on_top(names, others):
+    """Return those of ``others`` that are aliases (eth0:1) or VLANs (eth0.100) of interfaces in ``names``, by what they are called: they lose
+    addresses with the interface, and nobody else would bring them up again."""
+    return sorted(other for other in set(others) - set(names) if re.split("[:.]", other)[0] in names)
 
 
 # networkd comes first: an interface that goes from one to the other is let go by networkd before ifupdown takes it, and what networkd

@@ -25,7 +25,7 @@ NETWORKD, NETPLAN, IFUPDOWN, NETWORK_MANAGER, DHCPCD = "systemd-networkd", "netp
 NETWORKD_LINKS = "/run/systemd/netif/links"
 NETWORK_MANAGER_LINKS = "/run/NetworkManager/devices"
 # What netplan makes for networkd, and how the names of those begin that it makes of our files.
-NETPLAN_GENERATED, OWN_NETPLAN = "/run/systemd/network/", "10-netplan-00-gandi-"
+NETPLAN_GENERATED, OWN_NETPLAN = "/run/systemd/network/10-netplan-", "10-netplan-00-gandi-"
 IFSTATE = "/run/network/ifstate"
 # dhcpcd's as a service for all interfaces; one that was started for a single interface has the interface in the name.
 DHCPCD_MASTER, DHCPCD_FILE = "/run/dhcpcd/pid", "/etc/dhcpcd.conf"
@@ -207,6 +207,7 @@ def _networkd(link):
     values = _note(NETWORKD_LINKS, link)
     path = values.get("NETWORK_FILE", "")
     if path and values.get("ADMIN_STATE") != "unmanaged":
+        # others too put files of networkd's there: amazon-ec2-net-utils, systemd-network-generator
         yield Holder(NETPLAN if path.startswith(NETPLAN_GENERATED) else NETWORKD, path, _is_ours(path))
 
 

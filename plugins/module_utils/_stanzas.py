@@ -25,6 +25,8 @@ SOURCE = """\
 source %s/gandi-*
 """ % OWN_FOLDER
 KEYWORDS = re.compile(r"\s*(iface|auto|allow-\S+|mapping|source|source-directory|no-auto-down|no-scripts|rename|template)\s")
+# Only \n ends one, as in ifup.
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
 # Options of a stanza that a list of interfaces has words for, or that say how ifupdown itself does what the list asks for.
 SAID = frozenset(("iface", "address", "netmask", "network", "broadcast", "gateway", "metric", "mtu", "scope", "hostname", "client", "accept_ra",
                   "autoconf", "dad-attempts", "dad-interval", "dns-nameserver", "dns-nameservers", "dns-search", "dns-domain", "request_prefix",
@@ -47,7 +49,8 @@ def adopted(names):
         if path == INTERFACES and names and not all(is_read("%s/gandi-%s" % (OWN_FOLDER, name), texts) for name in names):
             after = SOURCE + after
         if after != text:
-            contents[path] = (after.encode("utf-8", "surrogateescape"), os.stat(path).st_mode & 0o7777, _files.SHARED)
+            # where it is a link to a file elsewhere, it stays one
+            contents[os.path.realpath(path)] = (after.encode("utf-8", "surrogateescape"), os.stat(path).st_mode & 0o7777, _files.SHARED)
     return contents
 
 
@@ -67,8 +70,7 @@ def files():
 def patterns(path, text):
     """Return ``[(pattern, names)]`` of the files that a file has read; ``names`` is what their names must match, or None."""
     found = []
-    for line in text.splitlines():
-        words = line.split()
+    for words in statements(text):
         if words[:1] in (["source"], ["source-directory"]):
             for word in words[1:]:
                 pattern = os.path.join(os.path.dirname(path), word)
@@ -85,7 +87,7 @@ def is_read(path, texts):
 def holders(name):
     """Return ``(paths, classes)``: the files in which others have a stanza for ``name``, and what brings it up (``auto``, ``allow-hotplug``)."""
     texts = {path: _text(path) for path in files()}
-    lines = [line.split() for text in texts.values() for line in text.splitlines()]
+    lines = [words for text in texts.values() for words in statements(text)]
     classes = {words[0] for words in lines if name in words[1:] and (words[0] == "auto" or words[0].startswith("allow-"))}
     return [path for path, text in texts.items() if set_aside(text, {name}) != text], classes
 
@@ -93,14 +95,25 @@ def holders(name):
 def set_aside(text, names):
     """Return an interfaces file with the ``iface`` stanzas of ``names``, a set, commented out."""
     lines, owner, continued = [], None, False
-    for line in text.splitlines(keepends=True):
+    for line in LINE.findall(text):
         words = line.split()
         if not continued and KEYWORDS.match(line):
             owner = words[1] if words[0] == "iface" and names.intersection(words[1:2]) else None
         quiet = not continued and (not words or words[0].startswith("#"))
         lines.append(line if owner is None or quiet else ASIDE % owner + line)
-        continued = line.rstrip("\n").endswith("\\")
+        continued = not quiet and line.endswith("\\\n")
     return "".join(lines)
+
+
+def statements(text):
+    """Yield the words of each line as ifup reads it: a backslash joins a line with the next, save at the end of a comment."""
+    joined = ""
+    for line in [*LINE.findall(text), "\n"]:
+        if joined or not line.lstrip().startswith("#"):
+            joined += line
+        if not joined.endswith("\\\n"):
+            yield joined.replace("\\\n", " ").split()
+            joined = ""
 
 
 def restore(text):
@@ -117,9 +130,9 @@ def set_aside_names(content):
 def unsaid(before, after):
     """Return ``[(name, line)]`` of what is newly set aside in a file, ``after`` its content ``before``, and a list of interfaces does not say."""
     names = set_aside_names(after) - set_aside_names(before)
-    lines = (after or b"").decode("utf-8", "replace").splitlines()
+    lines = (after or b"").decode("utf-8", "replace").split("\n")
     found = [(name, line[len(ASIDE % name):].strip()) for line in lines for name in names if line.startswith(ASIDE % name)]
-    return [(name, line) for name, line in found if line.split()[0] not in SAID]
+    return [(name, line) for name, line in found if not SAID.issuperset(line.split()[:1])]
 
 
 def already_aside():

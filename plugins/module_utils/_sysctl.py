@@ -110,7 +110,7 @@ def plan(settings):
     """Return ``(changes, live)``: the files to write and the Settings to make, to have ``settings`` and nothing else of ours."""
     existing = {path for key in settings for path in glob.glob(ROOT + key)}
     wanted = effective(settings, existing)
-    before = json.loads(_files.read(BEFORE) or b"{}")
+    before = _files.read_json(BEFORE) or {}
     # what we changed once and do not want any more gets back the value that it had
     restored = {path: value for path, value in before.items() if path not in wanted and os.path.exists(path)}
     live = [Setting(path, value, wanted_value) for path, wanted_value in sorted(dict(restored, **wanted).items())

@@ -75,9 +75,11 @@ def begin(identity, changes, live, aside):
 
 
 def unfinished():
-    """Return the journal of a change that was begun and neither finished nor undone, or None."""
-    content = _files.read(JOURNAL)
-    return json.loads(content) if content else None
+    """Return the journal of a change that was begun and neither finished nor undone, or None.
+
+    :raises Failure: it is damaged.
+    """
+    return _files.read_json(JOURNAL)
 
 
 def write_files(changes):
@@ -107,13 +109,20 @@ def changes_back(journal):
 
 
 def restore_files(journal):
-    """Give every file of a journal the content and mode that it had, or remove it where there was none."""
+    """Give every file of a journal the content and mode that it had, or remove it where there was none.
+
+    One that is as it was is left alone: it may be one that cannot be changed, for which the change has failed.
+
+    :raises OSError: of the first file that cannot be put back, after all the others.
+    """
+    errors = []
     for entry in journal["files"]:
-        if entry["copy"] is None:
-            _files.remove(entry["path"])
-        else:
-            kept = entry["kept"] if os.path.lexists(entry["kept"]) else entry["copy"]
-            _files.put_back(kept, entry["path"], entry["mode"])
+        try:
+            _restore(entry)
+        except OSError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def finish():
@@ -132,14 +141,21 @@ def report(journal, reason):
 
 def last_report():
     """Return the last note, or None."""
-    content = _files.read(REPORT)
-    return json.loads(content) if content else None
+    return _files.read_json(REPORT)
 
 
 def reached(step):
     """Die here, as by SIGKILL or a power cut, if a test has asked for it."""
     if os.environ.get(FAULT) == step:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _restore(entry):
+    if entry["copy"] is None:
+        _files.remove(entry["path"])
+    elif not _files.is_as(entry["path"], _files.read(entry["copy"]), entry["mode"]):
+        kept = entry["kept"] if os.path.lexists(entry["kept"]) else entry["copy"]
+        _files.put_back(kept, entry["path"], entry["mode"])
 
 
 def _forget():

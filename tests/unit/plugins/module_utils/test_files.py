@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _files
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
 
 HEADER = b"# gandi.hosting: eth1: written by Ansible, changes are overwritten\n"
 
@@ -24,6 +25,26 @@ def test_a_file_that_is_written_anew_keeps_its_owner(tmp_path, monkeypatch):
     monkeypatch.setattr(_files.os, "fchown", lambda _descriptor, user, group: owners.append((user, group)))
     _files.write(str(path), b"content")
     assert owners == [(path.stat().st_uid, path.stat().st_gid)]
+
+
+def test_a_folder_is_for_everybody_to_read_whatever_the_umask(tmp_path):
+    """systemd-networkd and apt read as users of their own."""
+    before = os.umask(0o077)
+    try:
+        _files.write(str(tmp_path / "a/b/file"), b"")
+    finally:
+        os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "a/b/file")] == [0o755, 0o755, 0o644]
+
+
+def test_a_file_of_ours_that_is_damaged_is_named(tmp_path):
+    path = tmp_path / "state.json"
+    assert _files.read_json(str(path)) is None
+    path.write_text('{"a": 1}')
+    assert _files.read_json(str(path)) == {"a": 1}
+    path.write_text('{"a"')
+    with pytest.raises(Failure, match="state.json is damaged .*; expected it as it was written"):
+        _files.read_json(str(path))
 
 
 @pytest.mark.parametrize("call", ["write", "fchmod", "fsync", "rename"])

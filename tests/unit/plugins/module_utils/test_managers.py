@@ -90,3 +90,12 @@ def test_the_interfaces_of_a_change_are_those_that_its_files_say(changes, expect
     monkeypatch.setattr(kernel, "read_links", lambda _connection: {
         2: kernel.Link(2, "eth2", "02:00:00:00:00:09", True, ""), 5: kernel.Link(5, "eth5", MAC, True, "")})
     assert _managers.holders(changes) == expected
+
+
+@pytest.mark.parametrize(("names", "others", "on_top"), [
+    (["eth0"], ["eth0", "eth0:1", "eth0.100", "eth1", "eth1.5", "lo"], ["eth0.100", "eth0:1"]),
+    (["eth0", "eth0.100"], ["eth0.100", "eth0.100:1"], ["eth0.100:1"]),
+    (["eth1"], ["eth10", "eth10.5"], []),
+])
+def test_what_is_on_top_of_an_interface_goes_down_and_up_with_it(names, others, on_top):
+    assert _managers._on_top(names, others) == on_top

@@ -52,6 +52,14 @@ def test_what_netplan_made_of_a_file_of_ours_is_ours(tmp_path, monkeypatch):
         assert list(_others._networkd(_others.kernel.Link(3, "eth1", "", True, ""))) == [Holder(NETPLAN, path, ours)]
 
 
+def test_what_others_put_beside_what_netplan_makes_is_networkds(tmp_path, monkeypatch):
+    """amazon-ec2-net-utils."""
+    monkeypatch.setattr(_others, "NETWORKD_LINKS", str(tmp_path))
+    path = "/run/systemd/network/70-eth1.network"
+    (tmp_path / "3").write_text("ADMIN_STATE=configured\nNETWORK_FILE=%s\n" % path)
+    assert list(_others._networkd(_others.kernel.Link(3, "eth1", "", True, ""))) == [Holder(NETWORKD, path, False)]
+
+
 def test_the_sentence_names_both_files_and_what_to_do():
     assert _others.refusals(NETWORKD, {"eth1": STANZA}, {"eth1": OWN[NETWORKD]}) == [
         "eth1: ifupdown holds it (/etc/network/interfaces), and systemd-networkd would by /etc/systemd/network/05-gandi-eth1.network: two network "

@@ -112,6 +112,27 @@ def test_every_file_that_ifup_reads_is_looked_at_and_no_other(root):
     assert "unread" not in str(_stanzas.files()) and "gandi-eth3" not in str(_stanzas.files())
 
 
+def test_lines_are_those_that_ifup_reads(root):
+    """A backslash joins one with the next, save in a comment, and nothing but \\n ends one."""
+    root({
+        "interfaces": "# the first \\\nauto \\\n  eth0\n# a comment\f\x85iface eth1 inet dhcp\nsource \\\n more/*\niface eth0 inet dhcp\n",
+        "more/a": "iface eth2 inet dhcp\n",
+    })
+    assert [len(paths) for paths, _classes in map(_stanzas.holders, ("eth0", "eth1", "eth2"))] == [1, 0, 1]
+    assert _stanzas.holders("eth0")[1] == {"auto"}
+
+
+def test_a_comment_does_not_hide_the_line_after_it():
+    text = "iface eth0 inet dhcp\n# note \\\nauto eth1\n"
+    assert _stanzas.set_aside(text, {"eth0"}) == text.replace("iface", "#gandi.hosting eth0#iface")
+
+
+def test_a_file_that_is_a_link_to_one_elsewhere_is_edited_there(root):
+    folder = root({"there": "iface eth1 inet dhcp\n"})
+    (folder / "interfaces").symlink_to(folder / "there")
+    assert set(_stanzas.adopted({"eth1"})) == {str(folder / "there")}
+
+
 def test_who_holds_an_interface_and_what_brings_it_up(root):
     folder = root({"interfaces": "auto lo eth0\nallow-hotplug eth1\niface eth0 inet dhcp\niface eth1 inet dhcp\niface eth2 inet dhcp\n"})
     path = str(folder / "interfaces")

@@ -68,6 +68,33 @@ def test_what_is_put_back_is_the_file_itself(host):
     assert (folder / "changed").stat().st_ino == inode
 
 
+def test_a_file_that_cannot_be_put_back_does_not_keep_the_others_from_it(host, monkeypatch):
+    """And it is told. (chattr +i, for example, on one that the change has written.)"""
+    folder, changes = host
+    _transaction.begin("id", changes, [], ())
+    _transaction.write_files(changes)
+    put_back = _files.put_back
+
+    def fail(copy, path, mode):
+        if path.endswith("changed"):
+            raise OSError(1, "Operation not permitted", path)
+        put_back(copy, path, mode)
+
+    monkeypatch.setattr(_files, "put_back", fail)
+    with pytest.raises(OSError, match="not permitted"):
+        _transaction.restore_files(_transaction.unfinished())
+    assert content(folder) == dict(BEFORE, changed=(b"new", 0o644))
+
+
+def test_a_file_that_is_as_it_was_is_left_alone(host, monkeypatch):
+    """It may be one that cannot be changed, which is why the change has failed."""
+    folder, changes = host
+    _transaction.begin("id", changes, [], ())
+    monkeypatch.setattr(_files, "put_back", None)
+    _transaction.restore_files(_transaction.unfinished())
+    assert content(folder) == BEFORE
+
+
 def test_where_there_are_no_hard_links_the_copy_is_put_back(host, monkeypatch):
     folder, changes = host
     monkeypatch.setattr(_files, "keep", lambda _path, _number: "")
