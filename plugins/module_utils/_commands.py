@@ -22,7 +22,8 @@ class Failure(Exception):
 def sentence(error):
     """Return an error as a sentence; the system's own name the file."""
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return "%s: %s" % (error.filename, error.strerror)
+        # of two names the second is the one that was to be: the first may be a temporary file's
+        return "%s: %s" % (error.filename2 or error.filename, error.strerror)
     return str(error)
 
 

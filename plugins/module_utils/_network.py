@@ -135,7 +135,9 @@ def plan_interfaces(section, backend, takeover):
         wanted.update(_others.cloud_init(manager))
     # what others say of an interface that the agent configures is theirs
     ours = {entry["name"] for entry in section["interfaces"] if not entry["agent"]}
-    wanted.update(_stanzas.adopted(_others.aside(manager, ours, found)))
+    aside = _others.aside(manager, ours, found)
+    aliases = _stanzas.aliases({entry["name"]: entry["addresses"] for entry in section["interfaces"] if entry["name"] in aside})
+    wanted.update(_stanzas.adopted(aside, aliases))
     return variant, _files.changes(wanted, present)
 
 

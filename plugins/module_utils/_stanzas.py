@@ -35,17 +35,18 @@ SAID = frozenset(("iface", "address", "netmask", "network", "broadcast", "gatewa
 DIRECTORY_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
 
 
-def adopted(names):
+def adopted(names, aliases_too=()):
     """Return the wanted content of the files in which others configure interfaces of ours: ``{path: (content, mode, owner)}``.
 
     The stanzas of ``names`` are set aside, those set aside of others come back. A file that would not have ours read is told to.
 
     :arg names: a set; empty where ifupdown configures nothing of ours.
+    :arg aliases_too: whose stanzas are set aside with them.
     """
     contents = {}
     texts = {path: _text(path) for path in files()}
     for path, text in texts.items():
-        after = set_aside(restore(text), names)
+        after = set_aside(restore(text), names.union(aliases_too))
         if path == INTERFACES and names and not all(is_read("%s/gandi-%s" % (OWN_FOLDER, name), texts) for name in names):
             after = SOURCE + after
         if after != text:
@@ -90,6 +91,22 @@ def holders(name):
     lines = [words for text in texts.values() for words in statements(text)]
     classes = {words[0] for words in lines if name in words[1:] and (words[0] == "auto" or words[0].startswith("allow-"))}
     return [path for path, text in texts.items() if set_aside(text, {name}) != text], classes
+
+
+def aliases(addresses):
+    """Return the aliases (eth0:1) that others have stanzas for, with an address that an interface is to have itself.
+
+    :arg addresses: ``{name of an interface: its addresses}``, with prefix lengths.
+    """
+    found, alias = set(), ""
+    for text in map(_text, files()):
+        for words in statements(restore(text)):
+            if words[:1] == ["iface"]:
+                alias = words[1] if ":" in "".join(words[1:2]) else ""
+            own = [address.split("/")[0] for address in addresses.get(alias.split(":")[0], ())]
+            if alias and words[:1] == ["address"] and "".join(words[1:2]).split("/")[0] in own:
+                found.add(alias)
+    return found
 
 
 def set_aside(text, names):

@@ -148,3 +148,41 @@ def test_a_file_that_networkd_prefers_to_ours_is_refused(run, host, machine):
     assert status != 0
     assert "eth1: systemd-networkd holds it (/etc/systemd/network/00-first.network), and systemd-networkd would by " \
         "/etc/systemd/network/05-gandi-eth1.network, which would not be in effect; expected systemd-networkd to leave it alone" in said
+
+
+def test_a_file_that_cannot_be_changed_takes_no_interface_down(run, host, machine, kept, lab):
+    """As after `chattr +i /etc/network/interfaces`: here something is mounted there, so it cannot be replaced (EBUSY)."""
+    if machine == "d12n":
+        pytest.skip("not ifupdown's machine")
+    note, same = kept
+    note()
+    host.check_output("printf '\\niface eth1 inet dhcp\\n' > /run/there && cat /etc/network/interfaces /run/there > /run/interfaces "
+                      "&& mount --bind /run/interfaces /etc/network/interfaces")
+    try:
+        status, said = run(INTERFACES)
+        assert status != 0 and "/etc/network/interfaces: Device or resource busy. The previous configuration is back" in said
+        assert lab.ping("client", machine + ":eth0").ok
+    finally:
+        host.check_output("umount /etc/network/interfaces && rm /run/interfaces /run/there")
+    assert same()
+
+
+def test_an_alias_of_an_interface_keeps_its_address(run, host, machine, lab):
+    """Not ours, and it goes with the interface's own address when that goes down; said in the list too, it is there once."""
+    if machine == "d12n":
+        pytest.skip("not ifupdown's machine")
+    original = host.file("/etc/network/interfaces").content_string
+    alias = lab.state.machine(machine).nic("eth1").ipv4.rpartition(".")[0] + ".250/24"
+    write(host, "/etc/network/interfaces", "\nauto eth1:0\niface eth1:0 inet static\n    address %s\n" % alias, append=True)
+    own = lab.state.machine(machine).nic("eth1").ipv4 + "/24"
+    try:
+        host.check_output("ip link set eth1 up && ifup eth1:0")
+        for entry in ({"name": "eth1"}, {"name": "eth1", "mtu": 1400}, {"name": "eth1", "addresses": [own, alias]}):
+            succeeds(run([INTERFACES[0], entry]))
+            assert host.check_output("ip -4 -o address show eth1").count(" %s " % alias) == 1
+            succeeds(run([INTERFACES[0], entry]), changed=0)
+        succeeds(run([]))
+        assert host.file("/etc/network/interfaces").content_string.startswith(original) and alias in host.check_output("ip -4 -o address show eth1")
+    finally:
+        write(host, "/etc/network/interfaces", original)
+        host.run("ifdown eth1:0; ip address flush dev eth1")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from ansible_collections.gandi.hosting.plugins.module_utils import _files
-from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure
+from ansible_collections.gandi.hosting.plugins.module_utils._commands import Failure, sentence
 
 HEADER = b"# gandi.hosting: eth1: written by Ansible, changes are overwritten\n"
 
@@ -92,3 +92,10 @@ def test_the_last_file_takes_folders_of_ours_along_and_no_others(tmp_path, monke
         _files.write(str(tmp_path / folder / "file"), b"")
         _files.remove(str(tmp_path / folder / "file"))
     assert os.listdir(tmp_path) == ["others"]
+
+
+def test_a_file_that_cannot_be_replaced_is_what_the_sentence_names(tmp_path):
+    (tmp_path / "interfaces").mkdir()
+    with pytest.raises(OSError) as error:
+        _files.write(str(tmp_path / "interfaces"), b"")
+    assert sentence(error.value) == "%s: Is a directory" % (tmp_path / "interfaces")

@@ -155,3 +155,19 @@ def test_what_is_set_aside_and_not_said_elsewhere_is_told_once():
     assert [name for name, _line in _stanzas.unsaid(before, after)] == ["eth0", "eth0"]
     assert _stanzas.unsaid(before, after)[0][1].startswith("up ip route add 203.0.113.0/24")
     assert _stanzas.unsaid(after, after) == _stanzas.unsaid(after, before) == _stanzas.unsaid(None, None) == []
+
+
+def test_an_empty_line_that_a_backslash_joins_is_nothing_unsaid():
+    before = "iface eth0 inet dhcp\n  up true \\\n\n"
+    assert _stanzas.unsaid(before.encode(), _stanzas.set_aside(before, {"eth0"}).encode()) == [("eth0", "up true \\")]
+
+
+def test_an_alias_whose_address_the_interface_is_to_have_itself_is_set_aside_with_it(root):
+    """It would be assigned twice, which ifup takes for a failure. Other aliases stay."""
+    folder = root({"interfaces": "source interfaces.d/*\niface eth0:0 inet static\n  address 198.18.0.9/24\niface eth0:1 inet static\n"
+                   "  address 198.18.0.10\n  netmask 255.255.255.0\niface eth1:0 inet static\n  address 198.18.0.9/24\n"})
+    for _again in range(2):
+        assert _stanzas.aliases({"eth0": ["198.18.0.9/24"], "eth1": []}) == {"eth0:0"}
+        content = _stanzas.adopted({"eth0"}, {"eth0:0"}).get(str(folder / "interfaces"), [(folder / "interfaces").read_bytes()])[0].decode()
+        assert content.count("#gandi.hosting eth0:0#") == 2 and content.count("#gandi.hosting") == 2
+        (folder / "interfaces").write_text(content)
