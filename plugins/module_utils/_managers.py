@@ -7,6 +7,7 @@ The files themselves come from the controller; nothing here knows their syntax.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -154,6 +155,7 @@ class Ifupdown:
     def __init__(self, paths):
         self._hotplug = any(path in HOTPLUG_FILES for path in paths)
         self._unit = any(path.startswith(IFUP_UNIT) for path in paths)
+        self._were_up = []
 
     @staticmethod
     def is_installed():
@@ -162,8 +164,8 @@ class Ifupdown:
 
     def before(self, names):
         unnamed = [name for name, stanzas in _others.ifstate().items() if stanzas == HOTPLUG_STANZAS and self._hotplug]
-        on_top = [name for name in _on_top(names, _others.ifstate()) if not is_active("ifup@%s.service" % name)]
-        for name in [*on_top, *names, *unnamed]:
+        self._were_up = [name for name in _on_top(names, _others.ifstate()) if not is_active("ifup@%s.service" % name)]
+        for name in [*self._were_up, *names, *unnamed]:
             if is_active("ifup@%s.service" % name):
                 run("systemctl", "stop", "ifup@%s.service" % name)
             elif name in _others.ifstate():
@@ -183,7 +185,9 @@ class Ifupdown:
             elif name in always:
                 run_apart("ifup", name)
         for name in _on_top(names, always - set(_others.ifstate())):
-            run_apart("ifup", name)
+            # one that was not up before may be one that cannot be
+            with contextlib.suppress(*() if name in self._were_up else (Failure,)):
+                run_apart("ifup", name)
         for name in sorted(known - set(_others.ifstate())) if self._hotplug else ():
             if "interface %s=%s " % (name, HOTPLUG_STANZAS) in run("ifquery", "--verbose", name, check=False)[1]:
                 # nobody has named it, so nobody waits for it

@@ -125,7 +125,10 @@ def plan_interfaces(section, backend, takeover):
     paths = {file["interface"]: path for path, file in reversed(list(files.items())) if file["interface"]}
     found = _others.conflicts(manager, held, paths)
     refused = {name: holder for name, holder in found.items() if not (takeover and _others.can_be_taken(holder, manager))}
-    sentences = _others.refusals(manager, refused, paths) + (_others.stacked(held, paths) if manager != _others.IFUPDOWN else [])
+    # what others say of an interface that the agent configures is theirs
+    ours = {entry["name"] for entry in section["interfaces"] if not entry["agent"]}
+    sentences = _others.refusals(manager, refused, paths) + (
+        _others.stacked(held, paths) if manager != _others.IFUPDOWN else _stanzas.mapped(ours))
     if sentences:
         raise Failure("\n".join(sentences))
     files = dict(files, **_others.unmanaged(section["unmanaged"], manager, found, present))
@@ -133,8 +136,6 @@ def plan_interfaces(section, backend, takeover):
               for path, file in files.items()}
     if known:
         wanted.update(_others.cloud_init(manager))
-    # what others say of an interface that the agent configures is theirs
-    ours = {entry["name"] for entry in section["interfaces"] if not entry["agent"]}
     aside = _others.aside(manager, ours, found)
     aliases = _stanzas.aliases({entry["name"]: entry["addresses"] for entry in section["interfaces"] if entry["name"] in aside})
     wanted.update(_stanzas.adopted(aside, aliases))

@@ -93,6 +93,13 @@ def holders(name):
     return [path for path, text in texts.items() if set_aside(text, {name}) != text], classes
 
 
+def mapped(names):
+    """Return a sentence for each interface that somebody's mapping leads to stanzas by other names: ifup goes by it first (interfaces(5))."""
+    found = [(path, words) for path in files() for words in statements(restore(_text(path))) if words[:1] == ["mapping"]]
+    return ["%s: %s says %s, by which ifup takes other stanzas than ours; expected no mapping for it" % (name, path, " ".join(words))
+            for name in sorted(names) for path, words in found if any(fnmatch.fnmatchcase(name, pattern) for pattern in words[1:])]
+
+
 def aliases(addresses):
     """Return the aliases (eth0:1) that others have stanzas for, with an address that an interface is to have itself.
 

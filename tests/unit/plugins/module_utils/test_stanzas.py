@@ -171,3 +171,17 @@ def test_an_alias_whose_address_the_interface_is_to_have_itself_is_set_aside_wit
         content = _stanzas.adopted({"eth0"}, {"eth0:0"}).get(str(folder / "interfaces"), [(folder / "interfaces").read_bytes()])[0].decode()
         assert content.count("#gandi.hosting eth0:0#") == 2 and content.count("#gandi.hosting") == 2
         (folder / "interfaces").write_text(content)
+
+
+@pytest.mark.parametrize("line, names", [
+    ("mapping eth0", ["eth0"]),
+    ("mapping wlan0 eth* \\\n  lo", ["eth0", "eth1"]),
+    ("mapping eth0.5", []),
+    ("#mapping eth0", []),
+])
+def test_a_mapping_of_somebody_else_is_refused_for_an_interface_of_ours(root, line, names):
+    """With it ifup takes other stanzas, though it has read ours."""
+    folder = root({"interfaces": line + "\n  script /bin/true\n", "interfaces.d/gandi--mapping": "# gandi.hosting: *: written by Ansible\nmapping eth*\n"})
+    sentences = _stanzas.mapped({"eth0", "eth1"})
+    assert [sentence.partition(":")[0] for sentence in sentences] == names
+    assert not names or "%s says mapping " % (folder / "interfaces") in sentences[0]
