@@ -110,8 +110,8 @@ def aliases(addresses):
         for words in statements(restore(text)):
             if words[:1] == ["iface"]:
                 alias = words[1] if ":" in "".join(words[1:2]) else ""
-            own = [address.split("/")[0] for address in addresses.get(alias.split(":")[0], ())]
-            if alias and words[:1] == ["address"] and "".join(words[1:2]).split("/")[0] in own:
+            own = [address.split("/")[0] for address in addresses.get(alias.partition(":")[0], ())]
+            if alias and words[:1] == ["address"] and "".join(words[1:2]).partition("/")[0] in own:
                 found.add(alias)
     return found
 
