@@ -33,6 +33,7 @@ LEASE = {
 
 # A real interface of the machine that runs the tests: the loopback one, whose address no list can have.
 MAC, LO = "02:00:00:aa:bb:cc", "00:00:00:00:00:00"
+LINKS = {"lo": LO, **{name: "02:00:00:00:00:01" for name in ("eth0", "eth1", "eth2", "eth10")}}
 
 
 def hook(variant, ending, interfaces=INTERFACES):
@@ -45,6 +46,11 @@ def run(tmp_path, script, lease):
     ip = tmp_path / "ip"
     ip.write_text('#!/bin/sh\necho "ip $*"\n', encoding="utf-8")
     ip.chmod(0o755)
+    for name, address in LINKS.items():
+        link = tmp_path / "net" / name
+        link.mkdir(parents=True, exist_ok=True)
+        (link / "address").write_text(address + "\n", encoding="utf-8")
+    script = script.replace("/sys/class/net/", f"{tmp_path}/net/")
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", **lease}
     done = subprocess.run(["sh", "-eu"], input=script, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -111,6 +117,18 @@ def test_hooks_know_an_interface_by_its_mac(tmp_path, client, interface, metric)
     script = dhclient_script(interfaces=BY_MAC) if client == "dhclient" else hook("ifupdown-dhcpcd", "/dhcpcd-hook", BY_MAC)
     printed = run(tmp_path, script, {**LEASE, "interface": interface})
     assert [line.split(" metric ")[1] for line in printed] == ([f"{metric} proto dhcp"] if metric else [])
+
+
+@pytest.mark.parametrize("hotplug", ["none", "dhcp"])
+@pytest.mark.parametrize("interface", ["eth2", "eth7"])
+def test_what_is_gone_meanwhile_brings_nothing(tmp_path, monkeypatch, interface, hotplug):
+    """Without its link nothing says whose it was: a lease that comes as a secondary is unplugged must not bring its name servers."""
+    monkeypatch.delitem(LINKS, "eth2")
+    interfaces = parse([{"name": "eth0", "primary": True}, {"name": "eth1"}, {"name": "eth2", "mac": MAC}], hotplug)
+    script = dhclient_script(between="make_resolv_conf; echo ${new_domain_name_servers-none}", interfaces=interfaces)
+    assert run(tmp_path, script, {**LEASE, "interface": interface}) == ["none"]
+    unnamed = dhclient_script(between="make_resolv_conf", interfaces=parse([{"name": "eth0", "primary": True}], "dhcp"))
+    assert run(tmp_path, unnamed, {**LEASE, "interface": interface}) == []
 
 
 @pytest.mark.parametrize("variant", ["networkd", "ifupdown-dhclient", "ifupdown-dhcpcd"])
