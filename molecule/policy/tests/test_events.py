@@ -32,6 +32,33 @@ HANDS = [
     "systemctl stop {service}; ip rule flush protocol 171; ip route flush table 26522; systemctl start {service}",
 ]
 
+# The addresses that networkd has by DHCP and that are not there.
+OWED = """for lease in /run/systemd/netif/leases/*; do
+    address=$(sed -n 's/^ADDRESS=//p' "$lease" 2>/dev/null) && [ "$address" ] || continue
+    ip -4 -o address | grep -q " $address/" || echo "$address"
+done"""
+
+
+@pytest.fixture
+def until_applied(lab, machine, host, measured):
+    """Return a function that waits as wait_until does. Where Debian 12's networkd owes an address after a while, it is started anew.
+
+    With `networkctl reload` and `networkctl reconfigure` right after each other, and that is `netplan apply`, that networkd now and then
+    takes back an address that it is only about to set, and never sets it again (dhcp4_remove_address_and_routes of networkd 252). It does
+    so on a machine that has nothing of ours.
+    """
+    def wait(nothing_of):
+        try:
+            wait_until(nothing_of, 20)
+        except AssertionError:
+            owed = host.run(OWED).stdout.split()
+            if not owed or lab.state.machine(machine).flavour != "debian12":
+                raise
+            measured("networkd 252 has a lease of %s and does not set it: started anew", ", ".join(owed))
+            host.check_output("systemctl restart systemd-networkd")
+            wait_until(nothing_of)
+    return wait
+
 
 @pytest.fixture
 def pinged(lab, machine):
@@ -55,19 +82,20 @@ def words(lab, machine):
 
 
 @pytest.mark.parametrize("backend, command", MANAGERS, ids=["%s: %s" % (backend or "any", command) for backend, command in MANAGERS])
-def test_a_program_starts_anew(settled, pinged, lab, machine, host, measured, backend, command):
+def test_a_program_starts_anew(settled, pinged, until_applied, lab, machine, host, measured, backend, command):
     """With the service and, for comparison, while it is stopped."""
+    wait = until_applied if command == "netplan apply" else wait_until
     if backend not in (None, lab.state.machine(machine).backend):
         pytest.skip("this machine has %s" % lab.state.machine(machine).backend)
 
     def event():
         host.run(command)
-        wait_until(lambda: wrong(lab, machine))
+        wait(lambda: wrong(lab, machine))
 
     def event_alone():
         host.check_output("systemctl stop " + SERVICE)
         host.run(command)
-        wait_until(lambda: missing(lab, machine))
+        wait(lambda: missing(lab, machine))
         host.check_output("systemctl start " + SERVICE)
         wait_until(lambda: wrong(lab, machine))
 
