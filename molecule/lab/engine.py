@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -10,17 +12,17 @@ from typing import NamedTuple
 from .process import in_netns, ip, run
 
 _NAMESPACE = "gandi-bench"
-_PARTS = Path(__file__).resolve().parents[2] / "plugins/module_utils"
+_PARTS = Path(__file__).resolve().parents[2] / "plugins/module_utils/reconciler"
 _TABLE = 26520
-# as it is installed on a host, and as it is started there
+# as it is started on a host
 _PROGRAM = """
 import sys
-sys.path.insert(0, %r)
+sys.path.insert(0, sys.argv[1])
 from reconciler import apply, intents, netlink
 with netlink.Netlink() as connection:
     outcome = apply.reconcile(connection, [intents.Intent("eth1", "", %d, (bytes((198, 18, 1, 1)),))])
 sys.exit(bool(outcome.problems))
-""" % (str(_PARTS), _TABLE)
+""" % _TABLE
 
 
 class Times(NamedTuple):
@@ -33,11 +35,12 @@ class Times(NamedTuple):
 
 def times() -> Times:
     """Measure once: the engine for one address (3 rules, a route or two) and for 170 (510), and `ip -batch` for the latter."""
-    return Times(_engine(1), _engine(170), _measure(170, ["ip", "-batch", "-"], _batch(170)))
-
-
-def _engine(addresses: int) -> float:
-    return _measure(addresses, ["/usr/bin/python3", "-IB", "-c", _PROGRAM])
+    with tempfile.TemporaryDirectory() as folder:
+        # as it is installed on a host
+        shutil.copytree(_PARTS, Path(folder, "reconciler"), ignore=shutil.ignore_patterns("__pycache__"))
+        run("/usr/bin/python3", "-Im", "compileall", "-q", "--invalidation-mode", "checked-hash", folder)
+        engine = ["/usr/bin/python3", "-ISB", "-c", _PROGRAM, folder]
+        return Times(_measure(1, engine), _measure(170, engine), _measure(170, ["ip", "-batch", "-"], _batch(170)))
 
 
 def _measure(addresses: int, command: list[str], stdin: str = "") -> float:

@@ -50,7 +50,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart=/usr/bin/python3 -IB %s boot
+ExecStart=/usr/bin/python3 -ISB %s boot
 
 [Install]
 WantedBy=sysinit.target
@@ -91,7 +91,7 @@ def arm(identity, seconds):
     """Start the service that undoes the journal's change after ``seconds``; return when it is ready to."""
     run("systemctl", "reset-failed", ARMED_UNIT, check=False)
     run("systemd-run", "--quiet", "--collect", "--unit=" + ARMED_UNIT, "--property=Type=notify",
-        "/usr/bin/python3", "-IB", PROGRAM, "wait", identity, str(seconds))
+        "/usr/bin/python3", "-ISB", PROGRAM, "wait", identity, str(seconds))
 
 
 def is_armed():

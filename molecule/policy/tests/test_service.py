@@ -39,6 +39,13 @@ def test_it_is_small(settled, host, measured):
     assert memory(host) < 20
 
 
+def test_the_command_starts_from_byte_code(host):
+    """Python says what it has compiled and what it has read."""
+    said = host.run("python3 -ISBv /usr/local/sbin/%s status", SERVICE).stderr
+    assert re.findall(r"code object from '?(/usr/local/lib/gandi-hosting/\S+/planner\.\S+\.pyc)", said)
+    assert not re.findall(r"code object from '?(/usr/local/lib/gandi-hosting/\S+\.py)\b", said)
+
+
 def test_its_own_changes_do_not_wake_it(settled, lab, machine, host):
     """All rules of ours are taken away at once: they are put back once, and after that nothing is done."""
     before = len(changes(host))

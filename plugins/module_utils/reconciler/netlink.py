@@ -145,13 +145,15 @@ class Netlink:
         answers = []
         for start in range(0, len(requests), BATCH):
             batch = requests[start:start + BATCH]
-            last = self._send([(kind, flags | NLM_F_ACK, payload) for kind, flags, payload in batch])
+            # what is refused is answered in any case, what is done only if asked (netlink_rcv_skb in net/netlink/af_netlink.c)
+            kind, flags, payload = batch[-1]
+            last = self._send([*batch[:-1], (kind, flags | NLM_F_ACK, payload)])
             codes = {}
-            while len(codes) < len(batch):
+            while last not in codes:
                 for answer, _flags, number, _port, body in messages(self._socket.recv(1 << 18)):
                     if answer == NLMSG_ERROR:
                         codes[number] = -struct.unpack_from("=l", body)[0]
-            answers += [codes[last - len(batch) + 1 + position] for position in range(len(batch))]
+            answers += [codes.get(number, 0) for number in range(last - len(batch) + 1, last + 1)]
         return answers
 
     def _send(self, requests):

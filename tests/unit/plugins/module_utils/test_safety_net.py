@@ -16,7 +16,7 @@ FOLDER = Path(_safety_net.__file__).parent
 
 def test_it_loads_alone(tmp_path):
     (tmp_path / "undo.pyz").write_bytes(_safety_net.program())
-    done = subprocess.run([sys.executable, "-IB", tmp_path / "undo.pyz", "nothing"], stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([sys.executable, "-ISB", tmp_path / "undo.pyz", "nothing"], stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "")
 
 

@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reading and writing a real kernel: what is written is what ip(8) shows, what is foreign stays, a second pass does nothing."""
 
+import errno
 import socket
 import subprocess
 
@@ -514,3 +515,14 @@ def test_a_configured_router_is_not_remembered(host):
     assert gateway6(host) == "fe80::9"
     reconcile(tuple(HEARD))
     assert gateway6(host) is None
+
+
+def test_each_change_has_its_own_answer(host):
+    """Also in a long row, wherever in a datagram the refused ones are; what comes after them is done."""
+    rules = [kernel.Rule(socket.AF_INET, 26520, kernel.Match(oif="eth%d" % number), 26520) for number in range(2 * netlink.BATCH + 3)]
+    requests = [(netlink.RTM_NEWRULE, netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, kernel.encode_rule(rule)) for rule in rules]
+    there = [0, 5, netlink.BATCH - 1, netlink.BATCH, len(rules) - 1]
+    with netlink.Netlink() as connection:
+        assert connection.change([requests[number] for number in there]) == [0] * len(there)
+        assert connection.change(requests) == [errno.EEXIST if number in there else 0 for number in range(len(rules))]
+    assert host("rule show priority 26520").count("oif") == len(rules)

@@ -188,7 +188,7 @@ def test_the_installed_program_starts_soon(tmp_path):
     took = []
     for _attempt in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-IB", str(program), "explain", "--to", "127.0.0.1"], check=True, stdout=subprocess.PIPE)
+        done = subprocess.run([sys.executable, "-ISB", str(program), "explain", "--to", "127.0.0.1"], check=True, stdout=subprocess.PIPE)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert b"it is for this host" in done.stdout

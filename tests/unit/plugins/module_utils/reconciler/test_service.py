@@ -89,7 +89,7 @@ def service(ip, tmp_path):
     # the kernel tells of a carrier up to a second later
     one.until(lambda: ip("-o link").count("state UP") == 4)
     one.want(eth0={"table": 26520, "gateway4": "198.18.0.1"}, eth1={"table": 26521, "gateway4": "198.18.1.1"})
-    one.process = subprocess.Popen([sys.executable, "-IB", "-c", PROGRAM, str(tmp_path)], stderr=subprocess.DEVNULL)
+    one.process = subprocess.Popen([sys.executable, "-ISB", "-c", PROGRAM, str(tmp_path)], stderr=subprocess.DEVNULL)
     try:
         one.until(lambda: one.looks)
         yield one
@@ -151,7 +151,7 @@ def test_killed_it_leaves_what_works_and_started_again_has_nothing_to_do(service
     service.process.wait()
     assert service.is_right
     rules = ip("rule")
-    service.process = subprocess.Popen([sys.executable, "-IB", "-c", PROGRAM, str(service.folder)], stderr=subprocess.DEVNULL)
+    service.process = subprocess.Popen([sys.executable, "-ISB", "-c", PROGRAM, str(service.folder)], stderr=subprocess.DEVNULL)
     before = service.looks
     service.until(lambda: service.looks > before)
     assert ip("rule") == rules
