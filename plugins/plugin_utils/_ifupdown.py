@@ -148,6 +148,9 @@ def _link(interface: Interface, kernel_ra: bool, dhcpcd: bool) -> list[str]:
         values["accept_ra_defrtr"] = 1 if interface.primary else 0
     conf = f"/proc/sys/net/ipv6/conf/{_device(interface)}"
     lines = [f"pre-up [ ! -e {conf} ] || echo {value} >{conf}/{key}" for key, value in values.items()]
+    if not interface.primary:
+        # Where somebody set the link up before us (the agent, or an ifup of the one that had the name a moment ago), the kernel has listened.
+        lines.append(f"pre-up ip -6 route flush exact default dev {_device(interface)} proto ra table main || true")
     if dhcpcd:
         # A dhcpcd that had the interface before left it without a link-local address (1: the kernel makes none; ip-sysctl),
         # and without one there is no router advertisement.

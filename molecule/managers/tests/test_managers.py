@@ -186,3 +186,16 @@ def test_an_alias_of_an_interface_keeps_its_address(run, host, machine, lab):
     finally:
         write(host, "/etc/network/interfaces", original)
         host.run("ifdown eth1:0; ip address flush dev eth1")
+
+
+def test_a_default_route_that_the_kernel_heard_of_before_ifup_goes(run, host, machine):
+    """Somebody has set the link up before: the agent, or an ifup of what had the name a moment ago. The kernel's would be there for
+    half an hour."""
+    if machine == "d12n":
+        pytest.skip("not ifupdown's machine")
+    succeeds(run(INTERFACES))
+    heard = "ip -6 route show default dev eth1 table main"
+    host.check_output("systemctl stop ifup@eth1; cd /proc/sys/net/ipv6/conf/eth1 && echo 1 >accept_ra && echo 1 >accept_ra_defrtr "
+                      "&& ip link set eth1 up && timeout 30 sh -c 'until %s | grep -q ra; do sleep 0.1; done'" % heard)
+    host.check_output("systemctl start ifup@eth1")
+    assert host.check_output(heard) == ""
