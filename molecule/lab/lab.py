@@ -195,7 +195,7 @@ class Lab:
         return watch.pinging(source, addresses, interval)
 
     def monitoring(self, name: str) -> contextlib.AbstractContextManager[watch.Log]:
-        """Write down what a machine's kernel says of addresses, rules and routes while something happens."""
+        """Write down what a machine's kernel says of links, addresses, rules and routes while something happens."""
         return watch.monitoring(self.state.machine(name).netns)
 
     def addresses(self, name: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Watch while something happens: pings without a pause, and what the kernel of a machine says of its addresses, rules and routes."""
+"""Watch while something happens: pings without a pause, and what the kernel of a machine says of its links, addresses, rules and routes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def pinging(source: str, addresses: list[str], interval: float = 0.02) -> Iterat
 
 @contextlib.contextmanager
 def monitoring(namespace: str) -> Iterator[Log]:
-    """Write down what a machine's kernel says of addresses, routes and rules; what is yielded is filled in at the end.
+    """Write down what a machine's kernel says of links, addresses, routes and rules; what is yielded is filled in at the end.
 
     Through a reboot too: the namespace that is made anew is listened to before its machine starts.
     """
@@ -144,7 +144,7 @@ def monitoring(namespace: str) -> Iterator[Log]:
 
 def _listen(namespace: str, output, ended: threading.Event) -> None:
     """Let `ip monitor` write to a file; a reboot ends it together with its namespace, and it is started in the next of that name."""
-    command = ["ip", "-ts", "-n", namespace, "monitor", "address", "route", "rule"]
+    command = ["ip", "-ts", "-n", namespace, "monitor", "link", "address", "route", "rule"]
     path = Path("/run/netns", namespace)
     while not ended.is_set():
         try:
