@@ -15,6 +15,7 @@ import os
 from typing import Any
 
 import jinja2
+from ansible import constants
 
 from ansible_collections.gandi.hosting.plugins.module_utils._files import HEADER_LINE, SHARED
 from ansible_collections.gandi.hosting.plugins.module_utils._netplan import NETWORKD_HAS
@@ -35,6 +36,8 @@ _templates = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
     autoescape=False,
+    # Each host's task is a process of its own. The folder is that of one ansible-playbook, which removes it at its end.
+    bytecode_cache=jinja2.FileSystemBytecodeCache(constants.DEFAULT_LOCAL_TMP),
 )
 
 Files = dict[str, dict[str, str]]
