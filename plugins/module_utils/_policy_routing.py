@@ -214,7 +214,7 @@ def before_files(removed):
     """Stop the service while its unit is still there. ``removed``: the paths that are about to go."""
     if UNIT_PATH in removed:
         run("systemctl", "disable", "--now", UNIT, check=False)
-        shutil.rmtree(BYTE_CODE, ignore_errors=True)
+        forget_byte_code()
 
 
 def after_files(paths):
@@ -235,8 +235,12 @@ def after_files(paths):
 def compile_program():
     """Leave byte code beside the program, for the command and the service to start faster; each of its files names the source's hash, so
     none outlives it. Without it they compile at every start."""
-    shutil.rmtree(BYTE_CODE, ignore_errors=True)
+    forget_byte_code()
     run("/usr/bin/python3", "-Im", "compileall", "-q", "--invalidation-mode", "checked-hash", PROGRAM_FOLDER, check=False)
+
+
+def forget_byte_code():
+    shutil.rmtree(BYTE_CODE, ignore_errors=True)
 
 
 def reconcile(wanted_intents, dry_run):

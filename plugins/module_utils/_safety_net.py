@@ -158,6 +158,8 @@ def boot():
     """Undo the change that the last boot has left. Nothing is up yet: files are all that there is to put back."""
     journal = _transaction.unfinished()
     if journal:
+        # the program may go, and its folder with it
+        _policy_routing.forget_byte_code()
         _transaction.restore_files(journal)
         run("systemctl", "daemon-reload", check=False)
         _transaction.finish()
